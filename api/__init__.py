@@ -1,0 +1,1 @@
+"""The service: wiring, records, routes and screens."""

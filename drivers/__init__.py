@@ -1,0 +1,1 @@
+"""The devices of the line: one device, one file, one plain class."""

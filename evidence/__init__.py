@@ -1,0 +1,1 @@
+"""Measurements at rest: the file formats that every other room reads and writes."""

@@ -1,0 +1,1 @@
+"""The other end of each wire, written from the devices' manuals."""

@@ -1,0 +1,1 @@
+"""The line itself: a panel's visit, from intake to its destination."""
