@@ -107,8 +107,11 @@ class VisitView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Something only a person can decide. ``kind`` and each choice are codes with a text in
-    both languages; ``multiple`` lets several choices be given at once."""
+    """Something only a person can decide.
+
+    ``kind`` and each choice are codes with a text in both languages; ``multiple`` lets several
+    choices be given at once.
+    """
 
     question_id: str
     kind: str  # back_sheet | identity_mismatch | duplicate_scan | device_trouble | lost_track
@@ -183,7 +186,12 @@ class StationControl(Protocol):
         ...
 
     async def intake(
-        self, panel_id: str, *, by: str, nameplate: Nameplate | None = None, serial: str | None = None
+        self,
+        panel_id: str,
+        *,
+        by: str,
+        nameplate: Nameplate | None = None,
+        serial: str | None = None,
     ) -> str:
         """Take a panel in, as a scan at the intake does; returns the inspection's id.
 
