@@ -1,0 +1,116 @@
+"""From a crack mask to cracks: thin it to lines, follow them, and measure them.
+
+Thinning after Zhang & Suen 1984, "A fast parallel algorithm for thinning digital patterns",
+CACM 27(3), as a table over the eight neighbours, for the whole stack at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from grading.el.cell_stack import SIDE, MaskStack
+from grading.values import Crack, Point
+
+MIN_LENGTH = 5.0  # pixels; shorter pieces are spurs
+_WEIGHTS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.float32)  # p9 p2 p3 / p8 p4 / ...
+_STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1), (-1, 1), (1, 1), (1, -1), (-1, -1))
+
+
+def _tables() -> tuple[MaskStack, MaskStack]:
+    """Which neighbour codes let a pixel go, in each of the two sub-iterations."""
+    code = np.arange(256)
+    p = [(code >> bit) & 1 for bit in range(8)]  # p2 .. p9, clockwise from north
+    count = sum(p)
+    rises = sum((p[i] == 0) & (p[(i + 1) % 8] == 1) for i in range(8))
+    base = (count >= 2) & (count <= 6) & (rises == 1)
+    north, east, south, west = p[0], p[2], p[4], p[6]
+    first = base & (north * east * south == 0) & (east * south * west == 0)
+    second = base & (north * east * west == 0) & (north * south * west == 0)
+    return first.astype(np.uint8), second.astype(np.uint8)
+
+
+_TABLES = _tables()
+
+
+def thin(mask: MaskStack) -> MaskStack:
+    """Thin masks ``(n, h, w)`` of 0 and 1 to lines one pixel wide."""
+    n, height, width = mask.shape
+    tall = np.pad(mask, ((0, 0), (1, 1), (1, 1))).reshape(-1, width + 2)
+    while True:
+        before = int(tall.sum())
+        for table in _TABLES:
+            code = cv2.filter2D(tall, cv2.CV_16U, _WEIGHTS, borderType=cv2.BORDER_CONSTANT)
+            tall = tall * (1 - table[code])
+        if int(tall.sum()) == before:
+            return tall.reshape(n, height + 2, width + 2)[:, 1:-1, 1:-1]
+
+
+def trace_cracks(
+    mask: MaskStack, busbar_rows: NDArray[np.bool_] | None = None
+) -> tuple[tuple[Crack, ...], ...]:
+    """Cracks of each cell as polylines in unit cell coordinates (x to the right, y down).
+
+    Args:
+        mask: ``(n, 160, 160)``, 1 on cracks.
+        busbar_rows: ``(n, 160)``, the rows that a busbar covers, or None where unknown.
+    """
+    lines = thin(mask)
+    rows = np.zeros(mask.shape[:2], bool) if busbar_rows is None else busbar_rows
+    return tuple(
+        tuple(_crack(branch, busbars) for branch in _branches(line)) if line.any() else ()
+        for line, busbars in zip(lines, rows, strict=True)
+    )
+
+
+def _crack(branch: list[tuple[int, int]], busbars: NDArray[np.bool_]) -> Crack:
+    path = np.array([[x, y] for y, x in branch], np.int32).reshape(-1, 1, 2)
+    corners = cv2.approxPolyDP(path, 1.5, closed=False).reshape(-1, 2)
+    length = float(np.hypot(*np.diff(corners, axis=0).T).sum()) / SIDE
+    points: tuple[Point, ...] = tuple(
+        ((float(x) + 0.5) / SIDE, (float(y) + 0.5) / SIDE) for x, y in corners
+    )
+    low, high = int(path[..., 1].min()), int(path[..., 1].max())
+    below, above = busbars[low : low + 1].any(), busbars[high : high + 1].any()
+    crosses = bool(busbars[low : high + 1].any() and not (below and above))
+    return Crack(points=points, length=length, crosses_busbar=crosses)
+
+
+def _branches(line: NDArray[np.uint8]) -> Iterator[list[tuple[int, int]]]:
+    """Paths of pixels between ends and junctions, longer than ``MIN_LENGTH``."""
+    left = {(int(y), int(x)) for y, x in np.argwhere(line)}
+    while left:
+        start = next((pixel for pixel in sorted(left) if _degree(pixel, left) <= 1), min(left))
+        path = _walk(start, left)
+        if len(path) > MIN_LENGTH:
+            yield path
+
+
+def _degree(pixel: tuple[int, int], pixels: set[tuple[int, int]]) -> int:
+    return sum((pixel[0] + dy, pixel[1] + dx) in pixels for dy, dx in _STEPS)
+
+
+def _walk(start: tuple[int, int], left: set[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Follow a line straight through junctions, taking its pixels out of ``left``."""
+    path = [start]
+    left.discard(start)
+    while True:
+        options = [
+            pixel for dy, dx in _STEPS if (pixel := (path[-1][0] + dy, path[-1][1] + dx)) in left
+        ]
+        if not options:
+            return path
+        path.append(min(options, key=lambda pixel: _bend(path, pixel)))
+        left.discard(path[-1])
+
+
+def _bend(path: list[tuple[int, int]], pixel: tuple[int, int]) -> float:
+    """How far a step turns away from the direction of the last five pixels."""
+    back = path[max(0, len(path) - 6)]
+    ahead = (path[-1][0] - back[0], path[-1][1] - back[1])
+    step = (pixel[0] - path[-1][0], pixel[1] - path[-1][1])
+    norm = float(np.hypot(*ahead) * np.hypot(*step)) or 1.0
+    return -(ahead[0] * step[0] + ahead[1] * step[1]) / norm

@@ -1,0 +1,113 @@
+"""A stack of rectified cells as one picture: normalise, turn, and take the busbars out.
+
+A module's cells are filtered together: the stack ``(n, 160, 160)`` is laid out as one tall image
+with a reflected border between neighbours, so that each OpenCV call works on all cells at once
+and no cell sees another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 160  # pixels of a rectified cell
+PAD = 16  # reflected border: at least the reach of the largest filter
+MARGIN = 5  # pixels at the cell's edge that belong to the gap between cells
+CORNER = 24  # x + y below this, in pixels: outside a pseudo-square wafer
+
+Stack: TypeAlias = NDArray[np.float32]
+MaskStack: TypeAlias = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanCells:
+    """Cells with busbars horizontal, bright level 1, and busbars filled in.
+
+    ``cells`` and ``clean`` are ``(n, 160, 160)``; ``busbar_rows`` ``(n, 160)``; ``turned``
+    ``(n,)`` says which cells were transposed; ``bright`` ``(n,)`` is the level divided out.
+    """
+
+    cells: Stack
+    clean: Stack
+    busbar_rows: NDArray[np.bool_]
+    turned: NDArray[np.bool_]
+    bright: NDArray[np.float32]
+
+
+def each(stack: Stack, filter_: Callable[[NDArray[np.float32]], NDArray[Any]]) -> Stack:
+    """Apply a filter of one image to every cell in a single call."""
+    n, height, width = stack.shape
+    border = ((0, 0), (PAD, PAD), (PAD, PAD))
+    tall = np.pad(stack, border, mode="reflect").reshape(-1, width + 2 * PAD)
+    filtered = filter_(tall).reshape(n, height + 2 * PAD, width + 2 * PAD)
+    return np.ascontiguousarray(filtered[:, PAD:-PAD, PAD:-PAD], np.float32)
+
+
+def blur(stack: Stack, sigma: float) -> Stack:
+    """Gaussian blur of every cell; ``sigma`` in pixels."""
+    size = 2 * min(PAD, int(3 * sigma + 0.5)) + 1
+    return each(stack, lambda tall: cv2.GaussianBlur(tall, (size, size), sigma))
+
+
+def interior() -> NDArray[np.bool_]:
+    """Pixels that lie on the wafer of any cell, pseudo-square ones too: ``(160, 160)``."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    edge_y, edge_x = np.minimum(y, SIDE - 1 - y), np.minimum(x, SIDE - 1 - x)
+    inside: NDArray[np.bool_] = (
+        (edge_y >= MARGIN) & (edge_x >= MARGIN) & (edge_y + edge_x >= CORNER)
+    )
+    return inside
+
+
+INTERIOR = interior()
+
+
+def bright_level(stack: Stack) -> NDArray[np.float32]:
+    """The level of each cell's sound area: its 85th percentile, ``(n,)``."""
+    level = np.percentile(stack[:, INTERIOR], 85, axis=1)
+    return np.maximum(level, 1e-6).astype(np.float32)
+
+
+def clean_cells(stack: Stack) -> CleanCells:
+    """Normalise each cell by itself, lay its busbars horizontally and fill them in."""
+    bright = bright_level(stack)
+    cells = stack / bright[:, None, None]
+    turned = _line_score(cells.transpose(0, 2, 1)) > _line_score(cells)
+    cells = np.where(turned[:, None, None], cells.transpose(0, 2, 1), cells)
+    rows = _busbar_rows(cells)
+    closed = each(cells, lambda tall: _close_vertically(tall, 13))
+    clean = np.where(rows[:, :, None], closed, cells)
+    return CleanCells(cells=cells, clean=clean, busbar_rows=rows, turned=turned, bright=bright)
+
+
+def _close_vertically(image: NDArray[np.float32], length: int) -> NDArray[Any]:
+    kernel = np.ones((length, 1), np.uint8)
+    return cv2.morphologyEx(image, cv2.MORPH_CLOSE, kernel)
+
+
+def _dips(cells: Stack) -> NDArray[Any]:
+    """How far each row lies below its surroundings, ``(n, 160)``, for lines narrower than 11."""
+    profile = np.percentile(cells[:, :, MARGIN:-MARGIN], 40, axis=2).astype(np.float32)
+    columns = np.ascontiguousarray(profile.T)
+    dip = _close_vertically(columns, 13).T - profile
+    dip[:, :MARGIN] = dip[:, -MARGIN:] = 0
+    return dip
+
+
+def _line_score(cells: Stack) -> NDArray[Any]:
+    score: NDArray[Any] = np.sort(_dips(cells), axis=1)[:, -8:].mean(axis=1)
+    return score
+
+
+def _busbar_rows(cells: Stack) -> NDArray[np.bool_]:
+    dip = _dips(cells)
+    strong = dip > np.maximum(0.04, 0.3 * dip.max(axis=1, keepdims=True))
+    grown: NDArray[np.bool_] = strong.copy()
+    grown[:, 1:] |= strong[:, :-1]
+    grown[:, :-1] |= strong[:, 1:]
+    return grown
