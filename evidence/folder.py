@@ -52,6 +52,7 @@ class PanelFile:
     serial: str | None = None
     lot: str | None = None
     measured_at: str | None = None
+    identity_confirmed: bool | None = None
     nameplate: Nameplate = field(default_factory=Nameplate)
     el: ELSettings = field(default_factory=ELSettings)
     instruments: tuple[Instrument, ...] = ()
@@ -88,6 +89,7 @@ def read_evidence(folder: Path) -> Evidence:
         visual=_optional(folder / "visual.toml", VisualRecord),
         instruments=panel.instruments,
         measured_at=panel.measured_at,
+        identity_confirmed=panel.identity_confirmed,
         files=_hash_loose_files(folder) if sealed is None else sealed,
     )
 
@@ -101,6 +103,7 @@ def evidence_files(evidence: Evidence) -> Mapping[str, bytes]:
         serial=panel.serial,
         lot=panel.lot,
         measured_at=evidence.measured_at,
+        identity_confirmed=evidence.identity_confirmed,
         nameplate=panel.nameplate,
         el=ELSettings()
         if image is None

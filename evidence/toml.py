@@ -20,14 +20,21 @@ T = TypeVar("T")
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; raises EvidenceError that names the line."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise EvidenceError(
             "unreadable", f"{path.name} cannot be read: {error}.", "Check the file and its rights."
         ) from error
+    return parse_text(text, path.name)
+
+
+def parse_text(text: str, name: str) -> dict[str, Any]:
+    """Parse TOML; raises EvidenceError that names the line."""
+    try:
+        return tomllib.loads(text)
     except ValueError as error:
         raise EvidenceError(
-            "not_toml", f"{path.name} is not valid TOML: {error}.", "Correct that line."
+            "not_toml", f"{name} is not valid TOML: {error}.", "Correct that line."
         ) from error
 
 

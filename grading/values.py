@@ -203,6 +203,7 @@ class Evidence:
     visual: VisualRecord | None = None
     instruments: tuple[Instrument, ...] = ()
     measured_at: str | None = None  # ISO 8601 UTC
+    identity_confirmed: bool | None = None  # the cabinet's scan against the tracking
     files: tuple[FileHash, ...] = ()
 
 
@@ -269,7 +270,7 @@ class SingleDiode:
     n: float | None  # 1, None where the number of cells or the temperature is unknown
     rmse_A: float  # noqa: N815  # A
     converged: bool
-    covariance: FloatArray | None = None
+    covariance: tuple[tuple[float, ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,108 @@
+"""From one panel's evidence to its verdict, in one pure function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from grading import el, iv
+from grading.el.net import CellModel
+from grading.errors import CurveError, ImageError
+from grading.feature import Analysed
+from grading.features import extract
+from grading.rules import RuleBook, apply, grade_of, verdict
+from grading.uncertainty import Budget, with_uncertainty
+from grading.value import PriceList, residual_value
+from grading.values import (
+    ELLayout,
+    ELResult,
+    Evidence,
+    GradeReport,
+    IVResult,
+    Nameplate,
+    Outcome,
+    RuleSource,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criteria:
+    """All that a verdict depends on besides the evidence, each with its version."""
+
+    rules: RuleBook
+    rule_source: RuleSource
+    prices: PriceList
+    budget: Budget
+    software_version: str
+    cell_model: CellModel | None = None
+
+
+def grade(evidence: Evidence, criteria: Criteria) -> GradeReport:
+    """Judge one panel.
+
+    A curve or picture that cannot be judged does not raise: it makes a fault, and the rules
+    turn a fault into *retest* or *hold*.
+    """
+    analysed = analyse(evidence, criteria)
+    features = extract(analysed)
+    book = criteria.rules
+    findings = apply(book, features)
+    outcome, reasons = verdict(book, findings)
+    grade_name = grade_of(book, features) if outcome is Outcome.PASS else None
+    return GradeReport(
+        inspection_id=evidence.inspection_id,
+        panel=evidence.panel,
+        measured_at=evidence.measured_at,
+        verdict=outcome,
+        grade=grade_name,
+        destination=book.destinations[outcome],
+        reasons=reasons,
+        findings=findings,
+        value=residual_value(criteria.prices, grade_name, features),
+        iv=analysed.iv,
+        el=analysed.el,
+        rules=criteria.rule_source,
+        evidence=evidence.files,
+        instruments=evidence.instruments,
+        software_version=criteria.software_version,
+    )
+
+
+def analyse(evidence: Evidence, criteria: Criteria) -> Analysed:
+    """Fit the curve and read the picture; faults are values here, not exceptions."""
+    curve, curve_fault = _judge_curve(evidence, criteria.budget)
+    image, image_fault = _judge_image(evidence, criteria.cell_model)
+    return Analysed(
+        evidence=evidence,
+        iv=curve,
+        el=image,
+        iv_fault=curve_fault,
+        el_fault=image_fault,
+        year_measured=int(evidence.measured_at[:4]) if evidence.measured_at else None,
+    )
+
+
+def _judge_curve(evidence: Evidence, budget: Budget) -> tuple[IVResult | None, str]:
+    if not evidence.curves:
+        return None, "not_measured"
+    result = iv.analyse_sweeps(evidence.curves, evidence.panel.nameplate)
+    if isinstance(result, CurveError):
+        return None, result.code
+    if result.stc is None:
+        return result, "none"
+    return replace(result, stc=with_uncertainty(result.stc, budget)), "none"
+
+
+def _judge_image(evidence: Evidence, model: CellModel | None) -> tuple[ELResult | None, str]:
+    if evidence.image is None:
+        return None, "not_measured"
+    try:
+        result = el.analyse(evidence.image, layout=_layout(evidence.panel.nameplate), model=model)
+    except ImageError as error:
+        return None, error.code
+    return result, "none"
+
+
+def _layout(plate: Nameplate) -> ELLayout | None:
+    if plate.cell_rows is None or plate.cell_columns is None:
+        return None
+    return ELLayout(rows=plate.cell_rows, columns=plate.cell_columns)
