@@ -1,0 +1,81 @@
+"""Where each panel is, from the zone sensors alone: pure, and the same after a restart.
+
+Panels cannot overtake each other on a belt. So a zone that becomes occupied received the panel
+that was last seen in the zone before it; the infeed receives the panel that was announced. What
+does not fit is reported, never guessed; the barcode in the cabinet confirms every panel again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from drivers.roles import Zone
+
+ORDER = tuple(Zone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """A panel was seen in a new zone."""
+
+    inspection_id: str
+    zone: Zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stranger:
+    """A zone became occupied by a panel that nobody announced."""
+
+    zone: Zone
+
+
+@dataclass(slots=True)
+class Tracker:
+    """Follows panels along the belt.
+
+    ``announced`` is the panel that the infeed will receive next; ``occupants`` says which panel
+    was last seen where. A panel that has left its zone's sensor and not reached the next is
+    still listed in the zone that it left.
+    """
+
+    announced: str | None = None
+    occupants: dict[Zone, str] = field(default_factory=dict)
+    _clearing: set[Zone] = field(default_factory=set)
+
+    def update(self, presence: Mapping[Zone, bool]) -> list[Moved | Stranger]:
+        """Take one reading of the sensors; return what happened, furthest zone first."""
+        events: list[Moved | Stranger] = []
+        for zone in reversed(ORDER):
+            if not presence[zone]:
+                self._clearing.discard(zone)
+            elif zone not in self.occupants and zone not in self._clearing:
+                events.append(self._arrival(zone))
+        return events
+
+    def take_from(self, zone: Zone) -> str | None:
+        """Let the panel at ``zone`` go from the belt; its sensor may stay on for a while."""
+        self._clearing.add(zone)
+        return self.occupants.pop(zone, None)
+
+    def forget(self, inspection_id: str) -> None:
+        """Take a panel out of the tracking, wherever it is."""
+        if self.announced == inspection_id:
+            self.announced = None
+        for zone in [z for z, held in self.occupants.items() if held == inspection_id]:
+            self.take_from(zone)
+
+    def _arrival(self, zone: Zone) -> Moved | Stranger:
+        panel = self._panel_before(zone)
+        if panel is None:
+            self._clearing.add(zone)  # report a stranger once, not at every reading
+            return Stranger(zone=zone)
+        self.occupants[zone] = panel
+        return Moved(inspection_id=panel, zone=zone)
+
+    def _panel_before(self, zone: Zone) -> str | None:
+        if zone is ORDER[0]:
+            panel, self.announced = self.announced, None
+            return panel
+        before = ORDER[ORDER.index(zone) - 1]
+        return self.take_from(before) if before in self.occupants else None
