@@ -1,0 +1,177 @@
+"""Levenberg-Marquardt on five bounded parameters, for all curves of a block in step.
+
+Follows More's damping by the diagonal (Levenberg-Marquardt, in: Numerical Analysis, Lecture
+Notes in Mathematics 630, 1978), with the two physical bounds, ``rs >= 0`` and ``g >= 0``, kept
+by solving each step's small quadratic programme exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grading.iv.normal import Normal
+from grading.iv.points import BoolArray, Points
+from grading.values import FloatArray
+
+Evaluate = Callable[[Points, FloatArray], Normal]
+
+SERIES, SHUNT, LOG_A = 2, 3, 4
+# Bounds of the scaled parameters. ``a`` spans 0.3% to all of the largest voltage.
+_LOWER = np.array([-5.0, -60.0, 0.0, 0.0, np.log(0.003)])[:, None]
+_UPPER = np.array([50.0, 30.0, 3.0, 20.0, np.log(2.0)])[:, None]
+# The longest step of each parameter in one iteration: the model's exponential forgives no more.
+_REACH = np.array([1.0, 3.0, 0.2, 0.5, 0.7])[:, None]
+
+
+@dataclass(slots=True)
+class State:
+    """Where a block's fit stands."""
+
+    theta: FloatArray  # (5, m)
+    normal: Normal
+    damping: FloatArray  # (m,)
+    converged: BoolArray  # (m,)
+
+
+def begin(points: Points, theta: FloatArray, evaluate: Evaluate, damping: float) -> State:
+    """Evaluate the start."""
+    count = theta.shape[1]
+    theta = np.clip(theta, _LOWER, _UPPER)
+    normal = evaluate(points, theta)
+    return State(theta, normal, np.full(count, damping), np.zeros(count, dtype=bool))
+
+
+def minimise(
+    points: Points, state: State, evaluate: Evaluate, *, tolerance: float, iterations: int
+) -> State:
+    """Iterate until the predicted relative gain of a step is below ``tolerance`` everywhere.
+
+    Curves that have converged are left out of further iterations.
+    """
+    for _ in range(iterations):
+        rows = np.flatnonzero(~state.converged)
+        if rows.size == 0:
+            break
+        whole = rows.size == state.converged.size
+        part = points if whole else points.take(rows)
+        _advance(part, state, rows, evaluate, tolerance)
+    return state
+
+
+def _advance(
+    points: Points, state: State, rows: NDArray[np.intp], evaluate: Evaluate, tolerance: float
+) -> None:
+    theta, damping = state.theta[:, rows], state.damping[rows]
+    old = Normal(
+        state.normal.cost[rows], state.normal.gradient[:, rows], state.normal.matrix[:, :, rows]
+    )
+    step, gain = bounded_step(old, theta, damping)
+    trial = np.clip(theta + step, _LOWER, _UPPER)
+    new = evaluate(points, trial)
+    # Rounding decides between equal costs; a step that predicts no gain is taken as an arrival.
+    tiny = gain <= tolerance * old.cost
+    better = (new.cost < old.cost) | (tiny & (new.cost <= old.cost * (1 + 1e-12)))
+    keep = rows[better]
+    state.theta[:, keep] = trial[:, better]
+    state.normal.cost[keep] = new.cost[better]
+    state.normal.gradient[:, keep] = new.gradient[:, better]
+    state.normal.matrix[:, :, keep] = new.matrix[:, :, better]
+    state.damping[rows] = np.where(better, damping * 0.1, np.minimum(damping * 10.0, 1e8))
+    # The damped gain understates what is left to win, so arrival counts only when nearly free.
+    state.converged[rows] = tiny & (damping < 1e-2)
+    stuck = ~better & (damping > 1e6)
+    state.converged[rows[stuck]] = True
+
+
+def bounded_step(
+    normal: Normal, theta: FloatArray, damping: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the damped step ``(5, m)`` within the bounds, and its predicted gain ``(m,)``."""
+    matrix = normal.matrix.copy()
+    diagonal = np.arange(5)
+    scale = np.maximum(matrix[diagonal, diagonal], 1e-30)
+    matrix[diagonal, diagonal] = scale * (1.0 + damping) + 1e-14 * scale.max(axis=0)
+    step = solve_spd(matrix, -normal.gradient)
+    low = (theta[SERIES] + step[SERIES] < 0.0) | (theta[SHUNT] + step[SHUNT] < 0.0)
+    rows = np.flatnonzero(low)
+    if rows.size:
+        step[:, rows] = _on_bounds(matrix[:, :, rows], -normal.gradient[:, rows], theta[:, rows])
+    step = np.clip(step, -_REACH, _REACH)
+    return step, _gain(matrix, -normal.gradient, step)
+
+
+def _gain(matrix: FloatArray, pull: FloatArray, step: FloatArray) -> FloatArray:
+    bent = np.einsum("jkm,km->jm", matrix, step)
+    gain: FloatArray = np.einsum("jm,jm->m", 2.0 * pull - bent, step)
+    return gain
+
+
+def _on_bounds(matrix: FloatArray, pull: FloatArray, theta: FloatArray) -> FloatArray:
+    """Return the best step of each with one bound, the other, or both active."""
+    best = np.zeros_like(theta)
+    most = np.full(theta.shape[1], -np.inf)
+    for fixed in ((SERIES,), (SHUNT,), (SERIES, SHUNT)):
+        step = _with_fixed(matrix, pull, theta, fixed)
+        feasible = (theta[SERIES] + step[SERIES] >= 0) & (theta[SHUNT] + step[SHUNT] >= 0)
+        gain = np.where(feasible, _gain(matrix, pull, step), -np.inf)
+        better = gain > most
+        best[:, better], most[better] = step[:, better], gain[better]
+    return best
+
+
+def _with_fixed(
+    matrix: FloatArray, pull: FloatArray, theta: FloatArray, fixed: tuple[int, ...]
+) -> FloatArray:
+    matrix, pull = matrix.copy(), pull.copy()
+    for k in fixed:
+        move = -theta[k]
+        pull -= matrix[:, k] * move
+        matrix[k], matrix[:, k], matrix[k, k] = 0.0, 0.0, 1.0
+        pull[k] = move
+    for k in fixed:
+        pull[k] = -theta[k]
+    return solve_spd(matrix, pull)
+
+
+def solve_spd(matrix: FloatArray, right: FloatArray) -> FloatArray:
+    """Solve symmetric systems ``(k, k, m) x = (k, m)`` by Cholesky, elementwise over ``m``.
+
+    Elementwise work on long vectors costs a tenth of LAPACK's call for each small matrix.
+    """
+    return _substitute(_factor(matrix), right)
+
+
+def invert_spd(matrix: FloatArray) -> FloatArray:
+    """Invert symmetric matrices ``(k, k, m)``, balanced by their diagonal first."""
+    size = matrix.shape[0]
+    diagonal = np.arange(size)
+    balance = 1.0 / np.sqrt(np.maximum(matrix[diagonal, diagonal], 1e-300))
+    factor = _factor(matrix * balance[:, None] * balance)
+    columns = [_substitute(factor, unit[:, None] + np.zeros_like(balance)) for unit in np.eye(size)]
+    return np.stack(columns, axis=1) * balance[:, None] * balance
+
+
+def _factor(matrix: FloatArray) -> FloatArray:
+    factor = np.zeros_like(matrix)
+    for j in range(matrix.shape[0]):
+        column = matrix[j:, j] - np.einsum("ikm,km->im", factor[j:, :j], factor[j, :j])
+        pivot = np.sqrt(np.maximum(column[0], 1e-16 * matrix[j, j]))
+        factor[j:, j] = column / pivot
+        factor[j, j] = pivot
+    return factor
+
+
+def _substitute(factor: FloatArray, right: FloatArray) -> FloatArray:
+    x = right.copy()
+    size = right.shape[0]
+    for j in range(size):
+        x[j] /= factor[j, j]
+        x[j + 1 :] -= factor[j + 1 :, j] * x[j]
+    for j in reversed(range(size)):
+        x[j] /= factor[j, j]
+        x[:j] -= factor[j, :j] * x[j]
+    return x

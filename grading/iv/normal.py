@@ -1,0 +1,199 @@
+"""Residuals of the scaled single-diode model and their normal equations, for a whole block.
+
+Parameters ``theta``, shape ``(5, m)``: photocurrent, exponent ``q`` at unit voltage, series
+resistance, shunt conductance, ``ln a``; so ``E = exp(q + (v + rs i - 1) / a)`` is the diode's
+current and ``I0 = exp(q - 1 / a)``. Anchored at the end of the curve, ``q`` and ``a`` hardly
+correlate, which a pair ``(ln I0, a)`` does.
+
+The derivative of the explicit current is that of the implicit equation, ``F``, over
+``D = 1 + rs (E / a + g)``, so every column is a combination of the six functions
+``{1, v, i, E, v E, i E} / D``. The normal equations follow from their 18 distinct weighted
+sums, which is half the work of forming five columns, and no column is ever stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grading.iv.diode import Diodes, single_diode_current
+from grading.iv.points import BoolArray, Points
+from grading.values import FloatArray
+
+# The largest Newton step at which the next error, its square, is below rounding.
+_SETTLED = 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """Sum of squares ``(m,)``, its half gradient ``(5, m)`` and normal matrix ``(5, 5, m)``."""
+
+    cost: FloatArray
+    gradient: FloatArray
+    matrix: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """The scaled model's constants as columns ``(m, 1)``."""
+
+    light: FloatArray
+    q: FloatArray
+    series: FloatArray
+    shunt: FloatArray
+    slope: FloatArray  # 1 / a
+
+    @classmethod
+    def of(cls, theta: FloatArray) -> _Model:
+        light, q, series, shunt, log_a = theta[:, :, None]
+        return cls(light, q, series, shunt, np.exp(-log_a))
+
+    def diode(self, voltage: FloatArray, current: FloatArray) -> FloatArray:
+        """Return the diode's current E at the given points."""
+        exponent = voltage * self.slope
+        exponent += current * (self.series * self.slope)
+        exponent += self.q - self.slope
+        return np.exp(exponent, out=exponent)
+
+    def stiffness(self, diode: FloatArray) -> FloatArray:
+        """Return D, minus the derivative of the implicit equation to the current."""
+        stiff = diode * (self.series * self.slope)
+        stiff += 1.0 + self.series * self.shunt
+        return stiff
+
+    @property
+    def dark(self) -> FloatArray:
+        return np.asarray(np.exp(self.q - self.slope), dtype=np.float64)
+
+
+def implicit(points: Points, theta: FloatArray) -> Normal:
+    """Linearise at the *measured* current: one exponential a sample.
+
+    The residual ``F / D`` differs from that of the explicit current by a relative amount of the
+    order of the residual itself, which the exact stage then removes.
+    """
+    model = _Model.of(theta)
+    diode = model.diode(points.voltage, points.current)
+    stiff = model.stiffness(diode)
+    square = points.weight / (stiff * stiff)
+    sums = _sums(points.voltage, points.current, diode, square)
+    return _assemble(sums, theta)
+
+
+def exact(points: Points, theta: FloatArray) -> Normal:
+    """Linearise at the model's own current, the solution of the implicit equation."""
+    current, diode, stiff = solve(points, theta)
+    square = points.weight / (stiff * stiff)
+    sums = _sums(points.voltage, current, diode, square)
+    residual = current - points.current
+    pull = np.stack([residual, residual], axis=1)
+    pull *= (points.weight / stiff)[:, None]
+    pull[:, 1] *= diode
+    basis = _basis(points.voltage, current)[:, :3]
+    side = np.matmul(pull, basis.swapaxes(1, 2)).transpose(1, 2, 0).reshape(6, -1)
+    full = _assemble(sums, theta)
+    cost = np.vecdot(residual * points.weight, residual)
+    return Normal(cost, _combine(side, theta), full.matrix)
+
+
+def solve(points: Points, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return (current, diode current E, stiffness D) of the explicit model, each ``(m, n)``."""
+    model = _Model.of(theta)
+    current, settled = _newton(points, model)
+    if not settled.all():
+        rows = ~settled
+        current[rows] = _robust(points.voltage[rows], theta[:, rows])
+    diode = model.light + model.dark - model.shunt * points.voltage
+    diode -= (1.0 + model.shunt * model.series) * current
+    return current, diode, model.stiffness(diode)
+
+
+def _newton(points: Points, model: _Model) -> tuple[FloatArray, BoolArray]:
+    """Two Newton steps from the measured current; says for which curves that sufficed."""
+    known = (model.light + model.dark) - model.shunt * points.voltage
+    current = points.current
+    for _ in range(2):
+        diode = model.diode(points.voltage, current)
+        stiff = model.stiffness(diode)
+        step = known - diode
+        step -= (1.0 + model.shunt * model.series) * current
+        step /= stiff
+        current = current + step
+    bend = np.abs(step).max(axis=1) * (model.series * model.slope)[:, 0]
+    return current, bend < _SETTLED
+
+
+def _robust(voltage: FloatArray, theta: FloatArray) -> FloatArray:
+    return single_diode_current(voltage, as_diodes(theta))
+
+
+def as_diodes(theta: FloatArray) -> Diodes:
+    """Return the scaled parameters as models in the same scaled units."""
+    light, q, series, shunt, log_a = theta
+    a = np.exp(log_a)
+    return Diodes(
+        photocurrent=light,
+        saturation_current=np.exp(q - 1.0 / a),
+        resistance_series=series,
+        conductance_shunt=shunt,
+        nNsVth=a,
+    )
+
+
+def _basis(voltage: FloatArray, current: FloatArray) -> FloatArray:
+    basis = np.empty((voltage.shape[0], 6, voltage.shape[1]))
+    basis[:, 0] = 1.0
+    basis[:, 1] = voltage
+    basis[:, 2] = current
+    np.multiply(voltage, voltage, out=basis[:, 3])
+    np.multiply(voltage, current, out=basis[:, 4])
+    np.multiply(current, current, out=basis[:, 5])
+    return basis
+
+
+def _sums(
+    voltage: FloatArray, current: FloatArray, diode: FloatArray, square: FloatArray
+) -> FloatArray:
+    """Return sums ``(3, 6, m)`` of ``square * E^k`` times the monomials of v and i."""
+    powers = np.empty((voltage.shape[0], 3, voltage.shape[1]))
+    powers[:, 0] = square
+    np.multiply(square, diode, out=powers[:, 1])
+    np.multiply(powers[:, 1], diode, out=powers[:, 2])
+    product = np.matmul(powers, _basis(voltage, current).swapaxes(1, 2))
+    return np.ascontiguousarray(product.transpose(1, 2, 0))
+
+
+# Where the product of two of {1, v, i} stands among the six monomials.
+_SYMMETRIC = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])
+
+
+def _assemble(sums: FloatArray, theta: FloatArray) -> Normal:
+    """Turn the 18 sums into cost, gradient and matrix of the linearised implicit equation."""
+    gram = np.empty((6, 6, theta.shape[1]))
+    square = sums[:, _SYMMETRIC]
+    gram[:3, :3], gram[:3, 3:], gram[3:, :3], gram[3:, 3:] = square[[0, 1, 1, 2]]
+    light, q, series, shunt, log_a = theta
+    dark = np.exp(q - np.exp(-log_a))
+    residual = (light + dark) * gram[0] - shunt * gram[1]
+    residual -= (1.0 + shunt * series) * gram[2]
+    residual -= gram[3]
+    half = _combine(gram, theta)  # (5, 6, m)
+    matrix = _combine(half.swapaxes(0, 1), theta)
+    cost = (light + dark) * residual[0] - shunt * residual[1]
+    cost -= (1.0 + shunt * series) * residual[2] + residual[3]
+    return Normal(cost, _combine(residual, theta), matrix)
+
+
+def _combine(rows: FloatArray, theta: FloatArray) -> FloatArray:
+    """Turn sums over the six functions into sums over the five derivatives."""
+    _, q, series, shunt, log_a = theta
+    slope = np.exp(-log_a)
+    dark = np.exp(q - slope)
+    out = np.empty((5, *rows.shape[1:]))
+    out[0] = rows[0]
+    out[1] = dark * rows[0] - rows[3]
+    out[2] = -shunt * rows[2] - slope * rows[5]
+    out[3] = -rows[1] - series * rows[2]
+    out[4] = slope * (dark * rows[0] - rows[3] + rows[4] + series * rows[5])
+    return out

@@ -1,0 +1,125 @@
+"""Key figures at standard test conditions, with what the translation adds in uncertainty.
+
+Procedure 4 of IEC 60891:2021 with R_s from the curve itself. Applied to a single-diode model it
+gives another single-diode model in closed form, so the figures at STC are exact, without any
+sampling: shifting the current by ``d`` at constant ``V + I Rs`` adds ``d`` to the photocurrent,
+and stretching the voltage by ``1 + r`` stretches ``a`` and ``Rs`` and shrinks ``G``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grading.iv.diode import Diodes, maximum_power, open_circuit_voltage, single_diode_current
+from grading.iv.translate import EPSILON, STC, ZERO_CELSIUS, Conditions
+from grading.values import FloatArray, STCFigures
+
+# Median of crystalline silicon modules in the CEC list (domain sheet), and its spread.
+TYPICAL_ALPHA, U_ALPHA = 0.00051, 0.0002  # 1/K of I_sc
+U_EPSILON = 0.02  # V, between cell types
+U_SERIES = 0.15  # part of R_s: that of the model is not quite that of procedure 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Conditions and coefficients of ``m`` curves, arrays of shape ``(m,)``."""
+
+    irradiance: FloatArray  # W/m²
+    temperature: FloatArray  # °C
+    cells: FloatArray  # 1
+    alpha: FloatArray  # A/K; NaN where unknown: the typical one is taken
+
+    def alpha_or_typical(self, i_sc: FloatArray) -> FloatArray:
+        """Return alpha, from the median of silicon modules where it is not known."""
+        at_stc = i_sc * STC.irradiance / self.irradiance
+        return np.asarray(
+            np.where(np.isnan(self.alpha), TYPICAL_ALPHA * at_stc, self.alpha), dtype=np.float64
+        )
+
+
+def translate_diodes(
+    diodes: Diodes,
+    measured: Measured,
+    target: Conditions = STC,
+    *,
+    epsilon: float = EPSILON,
+    alpha: FloatArray | None = None,
+    series: FloatArray | None = None,
+) -> Diodes:
+    """Return the models that procedure 4 makes of ``diodes`` at ``target``.
+
+    ``series`` [Ω], where given, is used in the irradiance step in place of the model's own.
+    """
+    i_sc = single_diode_current(np.zeros(1), diodes)[:, 0]
+    alpha = measured.alpha_or_typical(i_sc) if alpha is None else alpha
+    warmer = target.temperature - measured.temperature
+    stretch = warmer / (measured.temperature + ZERO_CELSIUS)
+    brighter = i_sc * (target.irradiance / measured.irradiance - 1.0)
+    rs = diodes.resistance_series
+    excess = 0.0 if series is None else (series - rs) * brighter
+    # The diode's voltage is (V2 + offset + (1 + r) Rs I2) / (1 + r).
+    offset = stretch * epsilon * measured.cells - (1 + stretch) * (rs * alpha * warmer - excess)
+    a = diodes.nNsVth * (1 + stretch)
+    dark = diodes.saturation_current * np.exp(offset / a)
+    shunt = diodes.conductance_shunt / (1 + stretch)
+    light = diodes.photocurrent + brighter + alpha * warmer
+    return Diodes(
+        photocurrent=light + diodes.saturation_current - dark - shunt * offset,
+        saturation_current=dark,
+        resistance_series=rs * (1 + stretch),
+        conductance_shunt=shunt,
+        nNsVth=a,
+    )
+
+
+def standard_figures(diodes: Diodes, measured: Measured, u_p_rel: FloatArray) -> list[STCFigures]:
+    """Return the figures at STC of each model.
+
+    Args:
+        diodes: ``m`` models at the measured conditions.
+        measured: their conditions.
+        u_p_rel: relative standard uncertainty of P_mp from the fit, shape ``(m,)``.
+
+    Returns:
+        Figures whose uncertainties hold the fit's and the translation's part: the budget of the
+        instrument (irradiance, temperature, spectrum) is added by whoever knows it.
+    """
+    base = _figures(translate_diodes(diodes, measured))
+    i_sc = single_diode_current(np.zeros(1), diodes)[:, 0]
+    alpha = measured.alpha_or_typical(i_sc)
+    u_alpha = np.where(np.isnan(measured.alpha), U_ALPHA, 0.1 * TYPICAL_ALPHA) * base[0]
+    varied = (
+        translate_diodes(diodes, measured, alpha=alpha + u_alpha),
+        translate_diodes(diodes, measured, epsilon=EPSILON + U_EPSILON),
+        translate_diodes(diodes, measured, series=diodes.resistance_series * (1 + U_SERIES)),
+    )
+    square = np.sum([(_figures(other) - base) ** 2 for other in varied], axis=0)
+    square[2] += (u_p_rel * base[2]) ** 2
+    u = np.sqrt(square)
+    columns = np.concatenate([base, u]).T.tolist()
+    return [
+        STCFigures(
+            i_sc=isc,
+            v_oc=voc,
+            p_mp=pmp,
+            i_mp=imp,
+            v_mp=vmp,
+            fill_factor=ff,
+            u_p_mp=u_pmp,
+            u_i_sc=u_isc,
+            u_v_oc=u_voc,
+            u_fill_factor=u_ff,
+        )
+        for isc, voc, pmp, imp, vmp, ff, u_isc, u_voc, u_pmp, _, _, u_ff in columns
+    ]
+
+
+def _figures(diodes: Diodes) -> FloatArray:
+    """Return rows (i_sc, v_oc, p_mp, i_mp, v_mp, fill_factor), shape ``(6, m)``."""
+    i_sc = single_diode_current(np.zeros(1), diodes)[:, 0]
+    v_oc = open_circuit_voltage(diodes)
+    i_mp, v_mp = maximum_power(diodes)
+    product = np.where(i_sc * v_oc > 0, i_sc * v_oc, np.inf)
+    return np.stack([i_sc, v_oc, i_mp * v_mp, i_mp, v_mp, i_mp * v_mp / product])
