@@ -157,7 +157,7 @@ class Station:
         except Exception as error:
             self.board.raise_alarm(
                 "station_fault",
-                work.__qualname__,
+                getattr(work, "__qualname__", "task"),
                 f"{type(error).__name__}: {error}",
                 "Restart the station; the journal keeps every panel.",
             )

@@ -42,6 +42,7 @@ class Tracker:
     announced: str | None = None
     occupants: dict[Zone, str] = field(default_factory=dict)
     _clearing: set[Zone] = field(default_factory=set)
+    _strangers: set[Zone] = field(default_factory=set)
 
     def update(self, presence: Mapping[Zone, bool]) -> list[Moved | Stranger]:
         """Take one reading of the sensors; return what happened, furthest zone first."""
@@ -49,7 +50,8 @@ class Tracker:
         for zone in reversed(ORDER):
             if not presence[zone]:
                 self._clearing.discard(zone)
-            elif zone not in self.occupants and zone not in self._clearing:
+                self._strangers.discard(zone)
+            elif self._is_new(zone, presence):
                 events.append(self._arrival(zone))
         return events
 
@@ -65,10 +67,22 @@ class Tracker:
         for zone in [z for z, held in self.occupants.items() if held == inspection_id]:
             self.take_from(zone)
 
+    def _is_new(self, zone: Zone, presence: Mapping[Zone, bool]) -> bool:
+        """Whether the panel on the sensor is another than the one that was there before."""
+        if zone in self.occupants or zone in self._strangers:
+            return False
+        if zone not in self._clearing:
+            return True
+        # One panel left and the next came between two readings, if the next is gone from behind.
+        if zone is ORDER[0]:
+            return False
+        before = ORDER[ORDER.index(zone) - 1]
+        return before in self.occupants and not presence[before]
+
     def _arrival(self, zone: Zone) -> Moved | Stranger:
         panel = self._panel_before(zone)
         if panel is None:
-            self._clearing.add(zone)  # report a stranger once, not at every reading
+            self._strangers.add(zone)  # reported once, not at every reading
             return Stranger(zone=zone)
         self.occupants[zone] = panel
         return Moved(inspection_id=panel, zone=zone)
