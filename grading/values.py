@@ -335,7 +335,10 @@ class Crack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ELCell:
-    """One cell. ``polygon`` is its outline in the raw image: 4 points, clockwise, in pixels."""
+    """One cell. ``polygon`` is its outline in the raw image: 4 points, clockwise, in pixels.
+
+    ``inactive_areas`` are the outlines of what is cut off or dark, each in image pixels.
+    """
 
     row: int
     column: int
@@ -346,6 +349,7 @@ class ELCell:
     crack_length_fraction: float
     relative_intensity: float
     cracks: tuple[Crack, ...] = ()
+    inactive_areas: tuple[tuple[Point, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
