@@ -30,7 +30,6 @@ from grading.values import (
     VisualRecord,
 )
 
-
 T = TypeVar("T")
 
 

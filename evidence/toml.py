@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,9 +78,18 @@ def _unknown_keys(cls: Any, table: Mapping[str, Any], prefix: str = "") -> set[s
     hints = typing.get_type_hints(cls)
     unknown = {prefix + key for key in table if key not in hints}
     for key, hint in hints.items():
-        item = table.get(key)
-        inner = [arg for arg in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(arg)]
-        for entry in [item] if isinstance(item, dict) else item if isinstance(item, list) else []:
-            if inner and isinstance(entry, dict):
-                unknown |= _unknown_keys(inner[0], entry, f"{prefix}{key}.")
+        for inner, where, entry in _nested(hint, table.get(key), f"{prefix}{key}"):
+            unknown |= _unknown_keys(inner, entry, f"{where}.")
     return unknown
+
+
+def _nested(hint: Any, item: Any, where: str) -> Iterator[tuple[Any, str, dict[str, Any]]]:
+    """Yield each table within ``item`` that must be a dataclass, with that class and its place."""
+    classes = [cls for cls in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(cls)]
+    if not classes:
+        return
+    if typing.get_origin(hint) is Mapping and isinstance(item, dict):
+        places = [(f"{where}.{name}", entry) for name, entry in item.items()]
+    else:
+        places = [(where, entry) for entry in (item if isinstance(item, list) else [item])]
+    yield from ((classes[0], place, entry) for place, entry in places if isinstance(entry, dict))
