@@ -51,6 +51,10 @@ class Grid:
     rows: Axis
     view: View
 
+    def scaled(self, factor: float) -> Grid:
+        """Return the same grid on a picture resized by ``factor``."""
+        return Grid(columns=self.columns, rows=self.rows, view=self.view.scaled(factor))
+
     def polygons(self) -> Array:
         """Outlines in pixels, (rows, columns, 4, 2), clockwise from the top left."""
         u0, u1 = self.columns.starts(), self.columns.ends()

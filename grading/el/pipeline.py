@@ -9,14 +9,11 @@ from numpy.typing import NDArray
 from grading.el.cell_marks import INACTIVE
 from grading.el.cells import CellJudgements, judge_cells
 from grading.el.correction import correct, shrink
-from grading.el.count import count_cells
-from grading.el.extend import extend
+from grading.el.find import find_grid, refuse_cut_off
 from grading.el.grid import Grid
 from grading.el.net import CellModel
 from grading.el.quality import sharpness, signal_to_noise
 from grading.el.rectify import SIDE, cut_cells, even_out, place_in_image
-from grading.el.refine import Fit, refine
-from grading.el.region import lit_mask, lit_view
 from grading.errors import ImageError
 from grading.values import (
     Crack,
@@ -31,11 +28,8 @@ from grading.values import (
 )
 
 _FINDING_SIZE = 1800  # px of the long side on which the grid is found
-_LEAST_CELL = 20.0  # px of a cell's short side
-_LEAST_SEEN = 0.5  # share of the borders between cells
 _LEAST_SHARPNESS = 0.15
 
-FloatImage = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 
@@ -63,8 +57,8 @@ def analyse(
     factor = min(1.0, _FINDING_SIZE / max(corrected.signal.shape))
     small = shrink(corrected.signal, factor)
     grid = find_grid(small, corrected.noise * factor)
-    fine = _scaled(grid, 1.0 / factor)
-    _refuse_cut_off(fine, corrected.signal.shape)
+    fine = grid.scaled(1.0 / factor)
+    refuse_cut_off(fine, corrected.signal.shape)
     quality = ELQuality(
         sharpness=sharpness(corrected.signal, fine),
         snr=signal_to_noise(corrected.signal, fine),
@@ -72,7 +66,7 @@ def analyse(
     )
     _refuse_blurred(quality, fine)
     reading = min(1.0, 1.2 * SIDE / max(fine.cell_size()))
-    stack = cut_cells(shrink(corrected.signal, reading), _scaled(fine, reading))
+    stack = cut_cells(shrink(corrected.signal, reading), fine.scaled(reading))
     stack, _ = even_out(stack, fine, vignetted=image.flat is None)
     judged = judge_cells(stack, model=model)
     seen = ELLayout(rows=fine.rows.cells, columns=fine.columns.cells)
@@ -85,51 +79,6 @@ def analyse(
     )
 
 
-def find_grid(signal: FloatImage, noise: float) -> Grid:
-    """Return the grid of all cells, dark ones too, fitted to the borders that are seen.
-
-    Raises:
-        ImageError: there is no module, or only part of one, in the picture.
-    """
-    lit = lit_view(lit_mask(signal))
-    start, _, _ = count_cells(signal, lit)
-    if min(start.cell_size()) < _LEAST_CELL:
-        raise ImageError(
-            "too_small",
-            f"Cells of {min(start.cell_size()):.0f} px are too small to see cracks in.",
-            f"Move closer, or use more pixels: at least {_LEAST_CELL:.0f} px for a cell.",
-        )
-    fit = refine(signal, start, noise)
-    _refuse_misfit(fit)
-    grid, added = extend(signal, fit.grid)
-    if any((added.top, added.right, added.bottom, added.left)):
-        grid = refine(signal, grid, noise).grid
-    return grid
-
-
-def _refuse_misfit(fit: Fit) -> None:
-    cell = min(fit.grid.cell_size())
-    if fit.seen < _LEAST_SEEN or fit.rms > 0.03 * cell or fit.depth < 0.05:
-        raise ImageError(
-            "not_a_module",
-            f"No grid of cells is seen: {fit.seen:.0%} of its lines, {fit.rms:.1f} px off.",
-            "Take a picture of one whole module with current on, the camera facing it.",
-        )
-
-
-def _refuse_cut_off(grid: Grid, shape: tuple[int, ...]) -> None:
-    height, width = shape
-    corners = grid.corners()
-    slack = 0.05 * min(grid.cell_size())
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    if (low < -slack).any() or high[0] > width - 1 + slack or high[1] > height - 1 + slack:
-        raise ImageError(
-            "out_of_frame",
-            "Part of the module lies outside the picture.",
-            "Move the camera or the module so that the whole frame is seen, and repeat.",
-        )
-
-
 def _refuse_blurred(quality: ELQuality, grid: Grid) -> None:
     if quality.sharpness < _LEAST_SHARPNESS:
         raise ImageError(
@@ -137,10 +86,6 @@ def _refuse_blurred(quality: ELQuality, grid: Grid) -> None:
             f"A line of 1% of a cell keeps only {quality.sharpness:.0%} of its depth.",
             "Focus the lens, keep camera and module still, and repeat.",
         )
-
-
-def _scaled(grid: Grid, factor: float) -> Grid:
-    return Grid(columns=grid.columns, rows=grid.rows, view=grid.view.scaled(factor))
 
 
 def _layout_findings(seen: ELLayout, expected: ELLayout | None) -> tuple[Finding, ...]:
