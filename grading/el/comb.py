@@ -21,6 +21,8 @@ MOST_CELLS = 30
 _BUSBARS = (2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 15, 16)
 _MIDDLE_GAPS = tuple(0.04 * i for i in range(16))  # cell pitches
 _WIDTH = 7  # px of a dip's template
+_DEEPEST = 0.5  # a wide middle gap must not outweigh all the others
+_RIM = 0.012  # of the profile at either end: the outside looks in
 _INDEPENDENT = 60.0  # samples that count as independent in the criterion
 
 
@@ -53,7 +55,10 @@ def dip_profile(upright: FloatImage, strips: int = 24) -> Array:
     floor = 0.01 * float(np.percentile(around, 95))
     dips = 1.0 - rows / np.maximum(around, max(floor, 1e-6))
     wide = cv2.dilate(dips, np.ones((1, 3), np.uint8))
-    return np.asarray(np.median(wide, axis=0), dtype=np.float64)
+    profile = np.minimum(np.median(wide, axis=0), _DEEPEST)
+    rim = round(_RIM * len(profile))
+    profile[:rim] = profile[len(profile) - rim :] = np.median(profile)
+    return np.asarray(profile, dtype=np.float64)
 
 
 def read_combs(profile: Array) -> list[Comb]:
@@ -67,7 +72,7 @@ def read_combs(profile: Array) -> list[Comb]:
         plain = [_read(response, total, cells, 0, gap) for gap in gaps]
         readings.append(max(plain, key=_score))
     readings.sort(key=_score, reverse=True)
-    for i, bare in enumerate(readings[:12]):
+    for i, bare in enumerate(readings):
         with_bars = [
             _read(response, total, bare.cells, busbars, bare.middle_gap)
             for busbars in _BUSBARS

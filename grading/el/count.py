@@ -11,6 +11,7 @@ from grading.el.grid import Axis, Grid
 from grading.el.lens import Array, View, dense_map
 
 _LONG = 1200  # px of the upright picture's long side
+_SHORT = 720  # px, at least, of its short side
 _SHAPES = {1.0: 0.0, 0.5: -1.0, 1.0 / 3.0: -4.0}  # short/long side of a cell: log prior
 _SHAPE_SPREAD = 0.07  # of the log of a cell's aspect as measured
 
@@ -22,10 +23,8 @@ def count_cells(image: NDArray[np.float32], lit: View) -> tuple[Grid, Comb, Comb
     across their busbars; the pair of readings that agrees best with that wins.
     """
     aspect = plane_aspect(lit)
-    width, height = (
-        (_LONG, round(_LONG / aspect)) if aspect >= 1 else (round(_LONG * aspect), _LONG)
-    )
-    upright = _upright(image, lit, width, max(height, 96))
+    width, height = round(_LONG * min(1.0, aspect)), round(_LONG * min(1.0, 1.0 / aspect))
+    upright = _upright(image, lit, max(width, _SHORT), max(height, _SHORT))
     across = read_combs(dip_profile(upright))[:8]
     down = read_combs(dip_profile(np.ascontiguousarray(upright.T)))[:8]
     x, y = max(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from grading.el.grid import Grid
 from grading.el.lens import Array
 
-_SURE = 6.0  # standard errors of the mean dip
+_SURE = 4.5  # standard errors of the mean dip
 _MOST = 30  # cells along one axis
 _ALONG = np.linspace(0.15, 0.85, 40)
 _OFFSET = np.linspace(-0.16, 0.16, 49)
@@ -36,10 +36,25 @@ def extend(image: NDArray[np.float32], grid: Grid) -> tuple[Grid, Extension]:
     """Add rows and columns at the four sides as long as their gaps are seen."""
     added = {"top": 0, "right": 0, "bottom": 0, "left": 0}
     for side in added:
-        while _may_grow(grid, side) and _has_cells(image, grown := _grow(grid, side), side):
-            grid = grown
-            added[side] += 1
+        while steps := _cells_beyond(image, grid, side):
+            for _ in range(steps):
+                grid = _grow(grid, side)
+            added[side] += steps
     return grid, Extension(**added)
+
+
+def _cells_beyond(image: NDArray[np.float32], grid: Grid, side: str) -> int:
+    """How many more rows or columns are surely there: 1, or 2 by both together, or 0."""
+    if not _may_grow(grid, side):
+        return 0
+    one = _grow(grid, side)
+    first = _evidence(image, one, side)
+    if first > _SURE:
+        return 1
+    if first < 0.4 * _SURE or not _may_grow(one, side):
+        return 0
+    second = _evidence(image, _grow(one, side), side)
+    return 2 if (first + second) / np.sqrt(2.0) > _SURE else 0
 
 
 def _may_grow(grid: Grid, side: str) -> bool:
@@ -61,8 +76,8 @@ def _grow(grid: Grid, side: str) -> Grid:
     return Grid(columns=columns, rows=grid.rows, view=view)
 
 
-def _has_cells(image: NDArray[np.float32], grid: Grid, side: str) -> bool:
-    """Whether the outermost cells at ``side`` show the gaps that run through the module."""
+def _evidence(image: NDArray[np.float32], grid: Grid, side: str) -> float:
+    """How surely the outermost cells at ``side`` show the module's gaps, in standard errors."""
     vertical = side in ("top", "bottom")
     axis, other = (grid.columns, grid.rows) if vertical else (grid.rows, grid.columns)
     number = 0 if side in ("top", "left") else other.cells - 1
@@ -74,11 +89,10 @@ def _has_cells(image: NDArray[np.float32], grid: Grid, side: str) -> bool:
     run, stay = np.broadcast_arrays(run, stay)
     pixels = grid.view.project(np.stack((run, stay) if vertical else (stay, run), axis=-1))
     if not _inside(pixels, image.shape):
-        return False
+        return 0.0
     flat = pixels.astype(np.float32).reshape(len(lines) * len(_ALONG), len(_OFFSET), 2)
     values = cv2.remap(image, flat[..., 0], flat[..., 1], cv2.INTER_LINEAR)
-    dips = _dips(values.reshape(len(lines), len(_ALONG), len(_OFFSET)).astype(np.float64))
-    return dips > _SURE
+    return _dips(values.reshape(len(lines), len(_ALONG), len(_OFFSET)).astype(np.float64))
 
 
 def _inside(pixels: Array, shape: tuple[int, ...]) -> bool:

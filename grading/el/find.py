@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from grading.el.count import count_cells
 from grading.el.extend import extend
 from grading.el.grid import Grid
+from grading.el.lens import View
 from grading.el.refine import Fit, refine
 from grading.el.region import lit_mask, lit_view
 from grading.errors import ImageError
@@ -33,11 +36,27 @@ def find_grid(signal: FloatImage, noise: float) -> Grid:
             f"Move closer, or use more pixels: at least {_LEAST_CELL:.0f} px for a cell.",
         )
     fit = refine(signal, start, noise)
+    again, _, _ = count_cells(signal, _whole(fit.grid))
+    if not _alike(again, fit.grid):
+        fit = refine(signal, again, noise)
     _refuse_misfit(fit)
     grid, added = extend(signal, fit.grid)
     if any((added.top, added.right, added.bottom, added.left)):
         grid = refine(signal, grid, noise).grid
     return grid
+
+
+def _whole(grid: Grid) -> View:
+    """The grid's own view, taking the unit square to its cells: sharper than the lit sides."""
+    stretch = np.diag([grid.columns.length, grid.rows.length, 1.0])
+    return replace(grid.view, homography=grid.view.homography @ stretch)
+
+
+def _alike(one: Grid, other: Grid) -> bool:
+    return all(
+        a.cells == b.cells and abs(a.middle - b.middle) < 0.3
+        for a, b in ((one.columns, other.columns), (one.rows, other.rows))
+    )
 
 
 def _refuse_misfit(fit: Fit) -> None:
