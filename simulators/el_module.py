@@ -66,9 +66,10 @@ class Module:
 
     def starts(self) -> tuple[Array, Array]:
         """Where columns and rows start, (columns,) and (rows,)."""
-        column = np.arange(self.columns)
+        column = np.arange(self.columns, dtype=np.float64)
         shift = self.middle_gap * (column >= self.columns / 2) if self.half_cut else 0.0
-        return column * (self.cell_width + self.gap) + shift, np.arange(self.rows) * (1 + self.gap)
+        x = np.asarray(column * (self.cell_width + self.gap) + shift, np.float64)
+        return x, np.asarray(np.arange(self.rows) * (1 + self.gap), np.float64)
 
     def size(self) -> tuple[float, float]:
         """Width and height of the cell area."""
@@ -233,7 +234,8 @@ def _sheet(module: Module, side: int) -> tuple[Image, float, NDArray[np.uint8], 
     for i, (row, column) in enumerate(np.ndindex(module.rows, module.columns)):
         image, truth = pictures[module.cells[i]]
         dim = module.dark_level if row in module.dark_rows else 1.0
-        _lay(sheet, image * dim, starts_x[column], starts_y[row], module, side, border)
+        where = (float(starts_x[column]), float(starts_y[row]))
+        _lay(sheet, np.asarray(image * dim, np.float32), where, module, side, border)
         labels[row, column] = truth
         levels[row, column] = module.cells[i].level * dim
     _scatter(sheet, module, side, border)
@@ -262,10 +264,10 @@ def _pictures(module: Module, side: int) -> dict[CellSpec, tuple[Image, NDArray[
 
 
 def _lay(
-    sheet: Image, image: Image, x: float, y: float, module: Module, side: int, border: int
+    sheet: Image, image: Image, where: tuple[float, float], module: Module, side: int, border: int
 ) -> None:
     """Lay a cell on the sheet at a fraction of a pixel, its rim blended by its coverage."""
-    left, top = border + x * side, border + y * side
+    left, top = border + where[0] * side, border + where[1] * side
     x0, y0 = int(np.floor(left)), int(np.floor(top))
     width, height = int(np.ceil(module.cell_width * side)) + 2, side + 2
     columns, rows = np.arange(x0, x0 + width), np.arange(y0, y0 + height)
@@ -274,8 +276,8 @@ def _lay(
     cover_y = np.clip(np.minimum(rows + 1, bottom) - np.maximum(rows, top), 0, 1)
     at_x = (columns + 0.5 - left) / (module.cell_width * side) * image.shape[1] - 0.5
     at_y = (rows + 0.5 - top) / side * image.shape[0] - 0.5
-    maps = np.meshgrid(at_x.astype(np.float32), at_y.astype(np.float32))
-    part = cv2.remap(image, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    map_x, map_y = np.meshgrid(at_x.astype(np.float32), at_y.astype(np.float32))
+    part = cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     cover = (cover_y[:, None] * cover_x).astype(np.float32)
     under = sheet[y0 : y0 + height, x0 : x0 + width]
     under += cover * (part - under)
@@ -387,7 +389,8 @@ def _expose(light: Image, camera: Camera, rng: np.random.Generator) -> tuple[Raw
         value = value + noise * np.hypot(shot, np.float32(camera.read_noise))
         top = (1 << camera.bits) - 1
         code = np.clip(np.rint(value * top), 0, top).astype(np.uint16)
-        return code * np.uint16(257) if camera.bits == 8 else code << np.uint16(16 - camera.bits)
+        step = 257 if camera.bits == 8 else 1 << (16 - camera.bits)
+        return np.asarray(code * np.uint16(step), np.uint16)
 
     raw, dark = read(signal), read(np.zeros(shape, np.float32))
     return raw, dark, np.rint(fall_off * 60000).astype(np.uint16)

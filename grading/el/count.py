@@ -38,6 +38,12 @@ def count_cells(image: NDArray[np.float32], lit: View) -> tuple[Grid, Comb, Comb
     return Grid(columns=columns, rows=rows, view=view), x, y
 
 
+def shape_error(grid: Grid) -> float:
+    """How far the cells' aspect is from that of a whole, half or third wafer (log)."""
+    shape = plane_aspect(grid.view)
+    return float(np.min(np.abs(np.log(shape / _all_shapes()))))
+
+
 def plane_aspect(view: View) -> float:
     """Width over height of the unit square in the plane, for a lens of normal focal length.
 

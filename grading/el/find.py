@@ -7,16 +7,23 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from grading.el.count import count_cells
+from grading.el.count import count_cells, shape_error
 from grading.el.extend import extend
-from grading.el.grid import Grid
+from grading.el.grid import Axis, Grid
 from grading.el.lens import View
+from grading.el.quality import blur
 from grading.el.refine import Fit, refine
 from grading.el.region import lit_mask, lit_view
 from grading.errors import ImageError
 
-_LEAST_CELL = 20.0  # px of a cell's short side
+_LEAST_CELL = 48.0  # px of a cell's long side
 _LEAST_SEEN = 0.5  # share of the borders between cells
+_LEAST_DIPS = 0.4  # share of these that are dips
+_LEAST_DEPTH = 0.05  # of a dip
+_WORST_SHAPE = 0.22  # log of a cell's aspect over that of a wafer
+_WORST_BLUR = 0.0022  # of the module's long side
+
+FOCUS = "Focus the lens, keep camera and module still, and repeat."
 
 FloatImage = NDArray[np.float32]
 
@@ -29,17 +36,11 @@ def find_grid(signal: FloatImage, noise: float) -> Grid:
     """
     lit = lit_view(lit_mask(signal))
     start, _, _ = count_cells(signal, lit)
-    if min(start.cell_size()) < _LEAST_CELL:
-        raise ImageError(
-            "too_small",
-            f"Cells of {min(start.cell_size()):.0f} px are too small to see cracks in.",
-            f"Move closer, or use more pixels: at least {_LEAST_CELL:.0f} px for a cell.",
-        )
     fit = refine(signal, start, noise)
     again, _, _ = count_cells(signal, _whole(fit.grid))
     if not _alike(again, fit.grid):
         fit = refine(signal, again, noise)
-    _refuse_misfit(fit)
+    _refuse_misfit(signal, lit, fit)
     grid, added = extend(signal, fit.grid)
     if any((added.top, added.right, added.bottom, added.left)):
         grid = refine(signal, grid, noise).grid
@@ -59,13 +60,34 @@ def _alike(one: Grid, other: Grid) -> bool:
     )
 
 
-def _refuse_misfit(fit: Fit) -> None:
+def _refuse_misfit(signal: FloatImage, lit: View, fit: Fit) -> None:
     cell = min(fit.grid.cell_size())
-    if fit.seen < _LEAST_SEEN or fit.rms > 0.03 * cell or fit.depth < 0.05:
+    if (
+        fit.seen >= _LEAST_SEEN
+        and fit.dips >= _LEAST_DIPS
+        and fit.rms <= 0.3 + 0.012 * cell
+        and fit.depth >= _LEAST_DEPTH
+        and shape_error(fit.grid) <= _WORST_SHAPE
+    ):
+        return
+    whole = Grid(columns=Axis(cells=1, gap=0.0), rows=Axis(cells=1, gap=0.0), view=lit)
+    if blur(signal, whole) > _WORST_BLUR * max(whole.cell_size()):
+        raise ImageError("blurred", "The picture is too blurred to see the cells in.", FOCUS)
+    raise ImageError(
+        "not_a_module",
+        f"Something shines, but no grid of cells is seen in it: {fit.seen:.0%} of its lines.",
+        "Take a picture of one whole module with current on, the camera facing it.",
+    )
+
+
+def refuse_small(grid: Grid) -> None:
+    """Raise ``ImageError`` ``too_small`` if cells are too small to see cracks in."""
+    cell = max(grid.cell_size())
+    if cell < _LEAST_CELL:
         raise ImageError(
-            "not_a_module",
-            f"No grid of cells is seen: {fit.seen:.0%} of its lines, {fit.rms:.1f} px off.",
-            "Take a picture of one whole module with current on, the camera facing it.",
+            "too_small",
+            f"Cells of {cell:.0f} px are too small to see cracks in.",
+            f"Move closer, or use more pixels: at least {_LEAST_CELL:.0f} px for a cell.",
         )
 
 

@@ -17,6 +17,7 @@ from grading.el.lens import Array
 
 _ALONG = np.linspace(0.24, 0.76, 21)  # where a border is sampled, in pitches
 _STEPS = 61  # samples across
+_LEAST_REACH = 4.5  # px to either side, beyond any blur
 _UNLIKE = 0.45  # a neighbour darker than this share of the other makes a step, not a dip
 
 
@@ -53,12 +54,13 @@ def see_borders(
     )
     if axis.middle == 0.0:
         nominal = index.astype(np.float64)
+    pixel = grid.cell_size()[0 if vertical else 1]
+    reach = max(reach, min(_LEAST_REACH / pixel, 0.25))
     offset = np.linspace(-reach, reach, _STEPS)
     across = np.arange(other.cells)
     along = across[:, None] + other.shift(across)[:, None] + _ALONG
     profiles = _profiles(image, grid, nominal, offset, along, vertical=vertical)
     spread = noise / np.sqrt(len(_ALONG))
-    pixel = grid.cell_size()[0 if vertical else 1]
     repeated = np.repeat(side[:, None], other.cells, axis=1)
     side2, shift, sigma, depth = _locate(profiles, offset, repeated.copy(), spread, pixel)
     seen = np.isfinite(shift) & (sigma < 0.05 * pixel)
@@ -113,8 +115,8 @@ def _locate(
     behind = np.median(profiles[..., offset > 0.5 * reach], axis=-1)
     darker = np.minimum(before, behind) < _UNLIKE * np.maximum(before, behind)
     side = np.where((side == 0) & darker, np.where(behind > before, 1, -1), side)
-    dip, depth = _dip(profiles, offset, before, behind)
-    step, rise = _step(profiles, offset, side)
+    dip, depth = _dip(profiles, offset, before, behind, max(0.035, 2.0 / pixel))
+    step, rise = _step(profiles, offset, side, max(0.02, 1.2 / pixel))
     shift = np.where(side == 0, dip, step)
     contrast = np.where(side == 0, depth * 0.5 * (before + behind), rise)
     sigma = np.where(contrast > 5.0 * spread, 1.5 * spread / np.maximum(contrast, 1e-9), np.inf)
@@ -122,7 +124,9 @@ def _locate(
     return side, shift, np.hypot(sigma, 0.001 * pixel), depth
 
 
-def _dip(profiles: Array, offset: Array, before: Array, behind: Array) -> tuple[Array, Array]:
+def _dip(
+    profiles: Array, offset: Array, before: Array, behind: Array, width: float
+) -> tuple[Array, Array]:
     """Centre of the dip (centroid of what lies below half its depth) and its depth."""
     share = (offset - offset[0]) / (offset[-1] - offset[0])
     base = before[..., None] * (1.0 - share) + behind[..., None] * share
@@ -130,14 +134,16 @@ def _dip(profiles: Array, offset: Array, before: Array, behind: Array) -> tuple[
     favour = dips * (1.0 - 0.7 * (offset / offset[-1]) ** 2)
     peak = np.argmax(favour, axis=-1)[..., None]
     depth = np.take_along_axis(dips, peak, axis=-1)
-    near = np.abs(offset - offset[peak]) < 0.035
+    near = np.abs(offset - offset[peak]) < width
     weight = np.where(near, np.maximum(dips - 0.5 * depth, 0.0), 0.0)
     mass = weight.sum(axis=-1)
     centre = np.where(mass > 0, (weight * offset).sum(axis=-1) / np.maximum(mass, 1e-12), np.nan)
     return centre, depth[..., 0]
 
 
-def _step(profiles: Array, offset: Array, side: NDArray[np.int64]) -> tuple[Array, Array]:
+def _step(
+    profiles: Array, offset: Array, side: NDArray[np.int64], width: float
+) -> tuple[Array, Array]:
     """Steepest place of the step between a cell and what is darker beside it, and its height.
 
     Cells often dim toward their edge, which pulls the half-height crossing inward; the steepest
@@ -153,7 +159,7 @@ def _step(profiles: Array, offset: Array, side: NDArray[np.int64]) -> tuple[Arra
     rising = np.where(low & (np.abs(where) < 0.75 * reach), rising, 0.0)
     peak = np.argmax(rising, axis=-1)[..., None]
     top = np.take_along_axis(rising, peak, axis=-1)
-    near = np.abs(where - where[peak]) < 0.02
+    near = np.abs(where - where[peak]) < width
     weight = np.where(near, np.maximum(rising - 0.6 * top, 0.0), 0.0)
     mass = weight.sum(axis=-1)
     place = np.where(mass > 0, (weight * where).sum(axis=-1) / np.maximum(mass, 1e-12), np.nan)

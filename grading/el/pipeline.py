@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from grading.el.cell_marks import INACTIVE
 from grading.el.cells import CellJudgements, judge_cells
 from grading.el.correction import correct, shrink
-from grading.el.find import find_grid, refuse_cut_off
+from grading.el.find import FOCUS, find_grid, refuse_cut_off, refuse_small
 from grading.el.grid import Grid
 from grading.el.net import CellModel
 from grading.el.quality import sharpness, signal_to_noise
@@ -59,6 +59,7 @@ def analyse(
     grid = find_grid(small, corrected.noise * factor)
     fine = grid.scaled(1.0 / factor)
     refuse_cut_off(fine, corrected.signal.shape)
+    refuse_small(fine)
     quality = ELQuality(
         sharpness=sharpness(corrected.signal, fine),
         snr=signal_to_noise(corrected.signal, fine),
@@ -84,7 +85,7 @@ def _refuse_blurred(quality: ELQuality, grid: Grid) -> None:
         raise ImageError(
             "blurred",
             f"A line of 1% of a cell keeps only {quality.sharpness:.0%} of its depth.",
-            "Focus the lens, keep camera and module still, and repeat.",
+            FOCUS,
         )
 
 

@@ -40,7 +40,7 @@ def blur(signal: NDArray[np.float32], grid: Grid) -> float:
     profiles = values.reshape(len(polygons) * 4, len(along), len(offset)).mean(axis=1)
     height = profiles[:, -6:].mean(axis=1) - profiles.min(axis=1)
     rise = (profiles[:, 4:] - profiles[:, :-4]).max(axis=1) / 2.0
-    clear = height > 0.5 * np.percentile(height, 90)
+    clear = height >= 0.5 * np.percentile(height, 90)
     width = height[clear] / np.maximum(rise[clear], 1e-6) / np.sqrt(2.0 * np.pi)
     return max(float(np.percentile(width, 20)), 0.2)
 

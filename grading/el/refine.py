@@ -15,11 +15,17 @@ from grading.el.observe import Borders, see_borders
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """A grid fitted to borders: ``rms`` [px] of the middle 80%, ``seen`` share of borders."""
+    """A grid fitted to borders.
+
+    ``rms`` [px] of the better 80% of them; ``seen``: share of the borders between cells that are
+    seen, in the worse of both directions; ``dips``: share of these that are dips, not steps;
+    ``depth``: median depth of the dips.
+    """
 
     grid: Grid
     rms: float
     seen: float
+    dips: float
     depth: float
 
 
@@ -36,7 +42,7 @@ def refine(image: NDArray[np.float32], grid: Grid, noise: float) -> Fit:
 def _fit(grid: Grid, across: Borders, down: Borders) -> Fit:
     start = _pack(grid)
     if len(across.index) + len(down.index) < 2 * len(start):
-        return Fit(grid=grid, rms=float("inf"), seen=0.0, depth=0.0)
+        return Fit(grid=grid, rms=float("inf"), seen=0.0, dips=0.0, depth=0.0)
     targets = [_target(grid, across, vertical=True), _target(grid, down, vertical=False)]
     sigma = np.concatenate((across.sigma, down.sigma))
     prior = np.array([0.02, 0.01, 0.01])
@@ -55,14 +61,23 @@ def _fit(grid: Grid, across: Borders, down: Borders) -> Fit:
     found = least_squares(residuals, start, loss="soft_l1", f_scale=2.0, x_scale="jac", max_nfev=25)
     fitted = _unpack(found.x, grid)
     off = np.abs(residuals(found.x)[: len(sigma)] * sigma)
-    total = 2 * grid.rows.cells * grid.columns.cells + grid.rows.cells + grid.columns.cells
-    depth = np.concatenate((across.depth, down.depth))
+    inner = [
+        _inner(borders, axis.cells) for borders, axis in ((across, grid.columns), (down, grid.rows))
+    ]
+    whole = [(grid.columns.cells - 1) * grid.rows.cells, (grid.rows.cells - 1) * grid.columns.cells]
+    is_dip = np.concatenate([b.side[i] == 0 for b, i in zip((across, down), inner, strict=True)])
+    depth = np.concatenate([b.depth[i] for b, i in zip((across, down), inner, strict=True)])
     return Fit(
         grid=fitted,
         rms=float(np.sqrt(np.mean(np.sort(off)[: int(0.8 * len(off))] ** 2))),
-        seen=len(sigma) / total,
-        depth=float(np.median(depth)),
+        seen=min(float(i.sum()) / max(n, 1) for i, n in zip(inner, whole, strict=True)),
+        dips=float(is_dip.mean()) if len(is_dip) else 0.0,
+        depth=float(np.median(depth[is_dip])) if is_dip.any() else 0.0,
     )
+
+
+def _inner(borders: Borders, cells: int) -> NDArray[np.bool_]:
+    return np.asarray((borders.index > 0) & (borders.index < cells))
 
 
 def _pack(grid: Grid) -> Array:
