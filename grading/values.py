@@ -283,7 +283,11 @@ class BypassSteps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IVResult:
-    """What one curve says. ``stc`` is None where the conditions do not allow a translation."""
+    """What one curve says. ``stc`` is None where the conditions do not allow a translation.
+
+    ``model`` is the least-squares fit of all samples alike. Where some samples had to be
+    discounted, ``robust`` is the fit that does so, and what ``stc`` stands on.
+    """
 
     measured: KeyFigures
     model: SingleDiode | None
@@ -291,6 +295,7 @@ class IVResult:
     stc: STCFigures | None
     findings: tuple[Finding, ...] = ()
     curve_id: str | None = None
+    robust: SingleDiode | None = None
 
 
 class CellClass(StrEnum):

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from grading.errors import CurveError
-from grading.iv.diode import Diodes
+from grading.iv.diagnose import Case, diagnose
+from grading.iv.diode import Diodes, model_key_figures
 from grading.iv.fit import Fits, fit_single_diode
 from grading.iv.keyfigures import key_figures
 from grading.iv.prepare import Prepared, prepare
-from grading.iv.standard import Measured, standard_figures
+from grading.iv.robust import Robust, discount
+from grading.iv.standard import Measured, standard_figures, stepped_figures
+from grading.iv.steps import SMALLEST_STEP, Steps, find_steps
 from grading.iv.translate import ZERO_CELSIUS
 from grading.values import (
     BypassSteps,
@@ -19,9 +22,9 @@ from grading.values import (
     FloatArray,
     IVCurve,
     IVResult,
-    KeyFigures,
     Nameplate,
     Severity,
+    SingleDiode,
     STCFigures,
 )
 
@@ -63,13 +66,73 @@ def _analyse(prepared: list[Prepared]) -> list[IVResult]:
         return []
     voltages = [one.voltage for one in prepared]
     currents = [one.current for one in prepared]
+    noises = [one.noise for one in prepared]
     fits = fit_single_diode(voltages, currents)
-    figures = key_figures(voltages, currents)
-    stc = _standard(prepared, fits)
-    return [_result(one, fits, row, figures.one(row), stc[row]) for row, one in enumerate(prepared)]
+    robust = discount(voltages, currents, noises, fits)
+    steps = _steps(prepared)
+    figures = key_figures(*_kept(prepared, robust, steps))
+    trusted = _trusted(fits, robust, steps)
+    fitted = model_key_figures(trusted)
+    stc = _standard(prepared, trusted, fits, steps)
+    results = []
+    for row, one in enumerate(prepared):
+        n_vth = thermal_voltage(one)
+        plain = fits.one(row, n_vth)
+        better = robust[row]
+        sturdy = None if better is None else better.fits.one(better.row, n_vth)
+        case = Case(
+            prepared=one,
+            model=sturdy or plain,
+            measured=figures.one(row),
+            fitted=fitted[row],
+            stc=stc[row],
+            steps=steps[row],
+            robust=better,
+            knee_points=int(figures.knee_points[row]),
+        )
+        results.append(_result(case, plain, sturdy))
+    return results
 
 
-def _standard(prepared: list[Prepared], fits: Fits) -> list[STCFigures | None]:
+def _steps(prepared: list[Prepared]) -> list[Steps | None]:
+    rows = [row for row, one in enumerate(prepared) if not one.dark]
+    found = find_steps(
+        [prepared[row].voltage for row in rows],
+        [prepared[row].current for row in rows],
+        [prepared[row].noise for row in rows],
+    )
+    out: list[Steps | None] = [None] * len(prepared)
+    for row, steps in zip(rows, found, strict=True):
+        out[row] = steps
+    return out
+
+
+def _kept(
+    prepared: list[Prepared], robust: list[Robust | None], steps: list[Steps | None]
+) -> tuple[list[FloatArray], list[FloatArray]]:
+    """Return the samples that key figures are read from: without those found to be off."""
+    voltages, currents = [], []
+    for one, better, step in zip(prepared, robust, steps, strict=True):
+        keep = slice(None) if better is None or step is not None else ~better.bad
+        voltages.append(one.voltage[keep])
+        currents.append(one.current[keep])
+    return voltages, currents
+
+
+def _trusted(fits: Fits, robust: list[Robust | None], steps: list[Steps | None]) -> Diodes:
+    """Return for each curve the diode behind its figures."""
+    trusted = fits.diodes.copy()
+    for row, (better, step) in enumerate(zip(robust, steps, strict=True)):
+        if step is not None:
+            trusted.put(row, step.diodes, 0)
+        elif better is not None:
+            trusted.put(row, better.fits.diodes, better.row)
+    return trusted
+
+
+def _standard(
+    prepared: list[Prepared], trusted: Diodes, fits: Fits, steps: list[Steps | None]
+) -> list[STCFigures | None]:
     rows = np.array(
         [row for row, one in enumerate(prepared) if not _untranslatable(one)], dtype=np.intp
     )
@@ -83,10 +146,14 @@ def _standard(prepared: list[Prepared], fits: Fits) -> list[STCFigures | None]:
         cells=_column([one.nameplate.cells_in_series for one in some]),
         alpha=_column([one.nameplate.alpha_sc for one in some]),
     )
-    diodes: Diodes = fits.diodes.take(rows)
-    u_p = fits.rmse[rows] / np.maximum(diodes.photocurrent, 1e-12)
-    for row, figures in zip(rows, standard_figures(diodes, measured, u_p), strict=True):
-        out[row] = figures
+    counts = np.array([one.voltage.size for one in some])
+    # The noise of P_mp from some hundred samples is that of the mean of those around the knee.
+    u_p = fits.rmse[rows] / np.maximum(fits.diodes.photocurrent[rows], 1e-12)
+    u_p = u_p / np.sqrt(np.maximum(0.2 * counts, 1.0))
+    figures = standard_figures(trusted.take(rows), measured, u_p)
+    for at, (row, own) in enumerate(zip(rows.tolist(), figures, strict=True)):
+        step = steps[row]
+        out[row] = own if step is None else stepped_figures(own, step, measured, at)
     return out
 
 
@@ -109,27 +176,32 @@ def _untranslatable(one: Prepared) -> str | None:
     return None
 
 
-def _result(
-    one: Prepared, fits: Fits, row: int, measured: KeyFigures, stc: STCFigures | None
-) -> IVResult:
-    findings = list(one.findings)
+def _result(case: Case, plain: SingleDiode, robust: SingleDiode | None) -> IVResult:
+    one = case.prepared
+    findings = [*one.findings, *diagnose(case)]
     reason = _untranslatable(one)
     if reason is not None:
-        findings.append(
-            Finding(
-                code="not_translated",
-                severity=Severity.INFO,
-                detail=f"The curve was not translated to STC: {reason}.",
-            )
-        )
+        detail = f"The curve was not translated to STC: {reason}."
+        findings.append(Finding(code="not_translated", severity=Severity.INFO, detail=detail))
+    elif one.nameplate.alpha_sc is None:
+        detail = "The temperature coefficient of I_sc is not known; the median of silicon is used."
+        findings.append(Finding(code="alpha_assumed", severity=Severity.INFO, detail=detail))
     return IVResult(
-        measured=measured,
-        model=fits.one(row, thermal_voltage(one)),
-        steps=BypassSteps(),
-        stc=stc,
+        measured=case.measured,
+        model=plain,
+        steps=_counted(case.steps),
+        stc=case.stc,
         findings=tuple(findings),
         curve_id=one.curve.curve_id,
+        robust=robust if case.steps is None else None,
     )
+
+
+def _counted(steps: Steps | None) -> BypassSteps:
+    if steps is None:
+        return BypassSteps()
+    losses = tuple(loss for loss in steps.losses if loss >= SMALLEST_STEP * steps.i_sc)
+    return BypassSteps(count=len(losses), current_lost=losses)
 
 
 def thermal_voltage(one: Prepared) -> float | None:

@@ -55,6 +55,15 @@ class Diodes:
         """Return the models at ``index``: a slice, a mask or positions."""
         return Diodes(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
+    def copy(self) -> Diodes:
+        """Return a copy whose entries can be replaced."""
+        return Diodes(**{f.name: getattr(self, f.name).copy() for f in fields(self)})
+
+    def put(self, row: int, other: Diodes, at: int) -> None:
+        """Replace one model by the one ``at`` a place of ``other``."""
+        for f in fields(self):
+            getattr(self, f.name)[row] = getattr(other, f.name)[at]
+
     def __len__(self) -> int:
         return int(self.photocurrent.size)
 
@@ -110,7 +119,10 @@ def _explicit(voltage: FloatArray, diodes: Diodes) -> FloatArray:
     shunt = diodes.conductance_shunt[:, None]
     divider = 1.0 + shunt * series
     reach = a * divider
-    theta = np.log(series * diodes.saturation_current[:, None] / reach) + series * light / reach
+    theta = (
+        np.log(series * np.maximum(diodes.saturation_current[:, None], 1e-300) / reach)
+        + series * light / reach
+    )
     drop = omega(theta + voltage / reach)
     return (light - shunt * voltage) / divider - a / series * drop
 

@@ -21,8 +21,8 @@ Evaluate = Callable[[Points, FloatArray], Normal]
 
 SERIES, SHUNT, LOG_A = 2, 3, 4
 # Bounds of the scaled parameters. ``a`` spans 0.3% to all of the largest voltage.
-_LOWER = np.array([-5.0, -60.0, 0.0, 0.0, np.log(0.003)])[:, None]
-_UPPER = np.array([50.0, 30.0, 3.0, 20.0, np.log(2.0)])[:, None]
+LOWER = np.array([-5.0, -60.0, 0.0, 0.0, np.log(0.003)])
+UPPER = np.array([50.0, 30.0, 3.0, 20.0, np.log(2.0)])
 # The longest step of each parameter in one iteration: the model's exponential forgives no more.
 _REACH = np.array([1.0, 3.0, 0.2, 0.5, 0.7])[:, None]
 
@@ -40,7 +40,7 @@ class State:
 def begin(points: Points, theta: FloatArray, evaluate: Evaluate, damping: float) -> State:
     """Evaluate the start."""
     count = theta.shape[1]
-    theta = np.clip(theta, _LOWER, _UPPER)
+    theta = np.clip(theta, LOWER[:, None], UPPER[:, None])
     normal = evaluate(points, theta)
     return State(theta, normal, np.full(count, damping), np.zeros(count, dtype=bool))
 
@@ -70,7 +70,7 @@ def _advance(
         state.normal.cost[rows], state.normal.gradient[:, rows], state.normal.matrix[:, :, rows]
     )
     step, gain = bounded_step(old, theta, damping)
-    trial = np.clip(theta + step, _LOWER, _UPPER)
+    trial = np.clip(theta + step, LOWER[:, None], UPPER[:, None])
     new = evaluate(points, trial)
     # Rounding decides between equal costs; a step that predicts no gain is taken as an arrival.
     tiny = gain <= tolerance * old.cost

@@ -128,6 +128,20 @@ def _robust(voltage: FloatArray, theta: FloatArray) -> FloatArray:
     return single_diode_current(voltage, as_diodes(theta))
 
 
+def derivatives(voltage: FloatArray, theta: FloatArray) -> FloatArray:
+    """Return the exact current's derivatives ``(5, n)`` of one curve; ``theta`` is ``(5,)``."""
+    light, q, series, shunt, log_a = theta.tolist()
+    slope = np.exp(-log_a)
+    dark = np.exp(q - slope)
+    current = single_diode_current(voltage, as_diodes(theta[:, None]))[0]
+    diode = light + dark - shunt * voltage - (1.0 + shunt * series) * current
+    stiff = 1.0 + series * (shunt + slope * diode)
+    rows = np.stack(
+        [np.ones_like(voltage), voltage, current, diode, voltage * diode, current * diode]
+    )
+    return np.asarray(_combine(rows / stiff, theta[:, None]), dtype=np.float64)
+
+
 def as_diodes(theta: FloatArray) -> Diodes:
     """Return the scaled parameters as models in the same scaled units."""
     light, q, series, shunt, log_a = theta

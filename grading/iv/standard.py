@@ -8,12 +8,19 @@ and stretching the voltage by ``1 + r`` stretches ``a`` and ``Rs`` and shrinks `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from grading.iv.diode import Diodes, maximum_power, open_circuit_voltage, single_diode_current
-from grading.iv.translate import EPSILON, STC, ZERO_CELSIUS, Conditions
+from grading.iv.steps import Steps, knees_current
+from grading.iv.translate import (
+    EPSILON,
+    STC,
+    ZERO_CELSIUS,
+    Conditions,
+    translate_procedure_4,
+)
 from grading.values import FloatArray, STCFigures
 
 # Median of crystalline silicon modules in the CEC list (domain sheet), and its spread.
@@ -114,6 +121,49 @@ def standard_figures(diodes: Diodes, measured: Measured, u_p_rel: FloatArray) ->
         )
         for isc, voc, pmp, imp, vmp, ff, u_isc, u_voc, u_pmp, _, _, u_ff in columns
     ]
+
+
+def stepped_figures(base: STCFigures, steps: Steps, measured: Measured, at: int) -> STCFigures:
+    """Return the figures at STC of a curve with steps.
+
+    The steps' model is translated sample by sample (procedure 4); V_oc, where all substrings
+    carry the current, is that of the underlying diode.
+
+    Args:
+        base: figures of the underlying diode alone.
+        steps: what was found.
+        measured: conditions of the batch; ``at`` is the curve's place in it.
+    """
+    diode = steps.diodes
+    grid = np.linspace(0.0, 1.15 * float(open_circuit_voltage(diode)[0]), 2000)
+    current = single_diode_current(grid, diode)[0] + knees_current(grid, steps.knees)
+    i_sc = float(current[0])
+    alpha = float(measured.alpha_or_typical(np.full(measured.alpha.size, i_sc))[at])
+    voltage, translated = translate_procedure_4(
+        grid,
+        current,
+        Conditions(
+            irradiance=float(measured.irradiance[at]), temperature=float(measured.temperature[at])
+        ),
+        STC,
+        i_sc=i_sc,
+        alpha=alpha,
+        resistance_series=float(diode.resistance_series[0]),
+        cells_in_series=int(measured.cells[at]),
+    )
+    peak = int((voltage * translated).argmax())
+    i_mp, v_mp = float(translated[peak]), float(voltage[peak])
+    short = float(np.interp(0.0, voltage, translated))
+    scale = i_mp * v_mp / base.p_mp if base.p_mp > 0 else 1.0
+    return replace(
+        base,
+        i_sc=short,
+        i_mp=i_mp,
+        v_mp=v_mp,
+        p_mp=i_mp * v_mp,
+        fill_factor=i_mp * v_mp / (short * base.v_oc),
+        u_p_mp=None if base.u_p_mp is None else base.u_p_mp * scale,
+    )
 
 
 def _figures(diodes: Diodes) -> FloatArray:
