@@ -7,7 +7,6 @@ and no cell sees another.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIDE = 160  # pixels of a rectified cell
-PAD = 16  # reflected border: at least the reach of the largest filter
+PAD = 16  # pixels of reflected border: at least the reach of the filters, a multiple of 4
 MARGIN = 5  # pixels at the cell's edge that belong to the gap between cells
 CORNER = 24  # x + y below this, in pixels: outside a pseudo-square wafer
 
@@ -39,19 +38,16 @@ class CleanCells:
     bright: NDArray[np.float32]
 
 
-def each(stack: Stack, filter_: Callable[[NDArray[np.float32]], NDArray[Any]]) -> Stack:
-    """Apply a filter of one image to every cell in a single call."""
-    n, height, width = stack.shape
-    border = ((0, 0), (PAD, PAD), (PAD, PAD))
-    tall = np.pad(stack, border, mode="reflect").reshape(-1, width + 2 * PAD)
-    filtered = filter_(tall).reshape(n, height + 2 * PAD, width + 2 * PAD)
-    return np.ascontiguousarray(filtered[:, PAD:-PAD, PAD:-PAD], np.float32)
+def tall_image(stack: Stack, pad: int = PAD) -> NDArray[np.float32]:
+    """Lay a stack out as one tall image with reflected borders: a filter then runs once."""
+    border = ((0, 0), (pad, pad), (pad, pad))
+    return np.pad(stack, border, mode="reflect").reshape(-1, stack.shape[2] + 2 * pad)
 
 
-def blur(stack: Stack, sigma: float) -> Stack:
-    """Gaussian blur of every cell; ``sigma`` in pixels."""
-    size = 2 * min(PAD, int(3 * sigma + 0.5)) + 1
-    return each(stack, lambda tall: cv2.GaussianBlur(tall, (size, size), sigma))
+def untall(tall: NDArray[Any], pad: int = PAD) -> Stack:
+    """The stack that a tall image was laid out from."""
+    stack = tall.reshape(-1, tall.shape[1], tall.shape[1])
+    return np.ascontiguousarray(stack[:, pad:-pad, pad:-pad], np.float32)
 
 
 def interior() -> NDArray[np.bool_]:
@@ -80,7 +76,7 @@ def clean_cells(stack: Stack) -> CleanCells:
     turned = _line_score(cells.transpose(0, 2, 1)) > _line_score(cells)
     cells = np.where(turned[:, None, None], cells.transpose(0, 2, 1), cells)
     rows = _busbar_rows(cells)
-    closed = each(cells, lambda tall: _close_vertically(tall, 13))
+    closed = untall(_close_vertically(tall_image(cells), 13))
     clean = np.where(rows[:, :, None], closed, cells)
     return CleanCells(cells=cells, clean=clean, busbar_rows=rows, turned=turned, bright=bright)
 
