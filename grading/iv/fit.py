@@ -70,6 +70,7 @@ def fit_single_diode(
     *,
     weights: Ragged | None = None,
     noise: tuple[float, float] | None = None,
+    start: Diodes | None = None,
 ) -> Fits:
     """Fit the single-diode model to ``m`` curves.
 
@@ -79,6 +80,8 @@ def fit_single_diode(
         weights: likewise; the weight of each squared residual, 1 where not given.
         noise: standard deviations (of current [A], of voltage [V]); the second enters by its
             effective variance, ``s_I^2 + (dI/dV)^2 s_V^2`` (Orear, Am. J. Phys. 50 (1982) 912).
+        start: where to start each fit, for instance the same curves under other weights; no
+            other start is then tried.
 
     Returns:
         The fits, in order. A curve of fewer than five samples has no unique fit.
@@ -87,7 +90,10 @@ def fit_single_diode(
     out = _empty(lengths.size)
     for rows in blocks(lengths):
         points = _gather(voltages, currents, weights, rows)
-        state = fit_block(points)
+        if start is None:
+            state = fit_block(points)
+        else:
+            state = _polish(points, _scaled_theta(start.take(rows), points))
         if noise is not None:
             points, state = _effective(points, state, noise)
         _store(out, rows, points, state)
@@ -117,6 +123,15 @@ def _effective(points: Points, state: State, noise: tuple[float, float]) -> tupl
         points = points.reweighted(weight)
         state = _polish(points, state.theta)
     return points, state
+
+
+def _scaled_theta(diodes: Diodes, points: Points) -> FloatArray:
+    a = diodes.nNsVth / points.volt
+    dark = np.maximum(diodes.saturation_current / points.ampere, 1e-300)
+    ohm = points.volt / points.ampere
+    series, shunt = diodes.resistance_series / ohm, diodes.conductance_shunt * ohm
+    light = diodes.photocurrent / points.ampere
+    return np.stack([light, np.log(dark) + 1.0 / a, series, shunt, np.log(a)])
 
 
 def _empty(count: int) -> Fits:

@@ -69,8 +69,9 @@ def _advance(
     old = Normal(
         state.normal.cost[rows], state.normal.gradient[:, rows], state.normal.matrix[:, :, rows]
     )
-    step, gain = bounded_step(old, theta, damping)
+    step = bounded_step(old, theta, damping)
     trial = np.clip(theta + step, LOWER[:, None], UPPER[:, None])
+    gain = _gain(old.matrix, -old.gradient, trial - theta)
     new = evaluate(points, trial)
     # Rounding decides between equal costs; a step that predicts no gain is taken as an arrival.
     tiny = gain <= tolerance * old.cost
@@ -87,10 +88,8 @@ def _advance(
     state.converged[rows[stuck]] = True
 
 
-def bounded_step(
-    normal: Normal, theta: FloatArray, damping: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return the damped step ``(5, m)`` within the bounds, and its predicted gain ``(m,)``."""
+def bounded_step(normal: Normal, theta: FloatArray, damping: FloatArray) -> FloatArray:
+    """Return the damped step ``(5, m)`` within the physical bounds."""
     matrix = normal.matrix.copy()
     diagonal = np.arange(5)
     scale = np.maximum(matrix[diagonal, diagonal], 1e-30)
@@ -100,8 +99,7 @@ def bounded_step(
     rows = np.flatnonzero(low)
     if rows.size:
         step[:, rows] = _on_bounds(matrix[:, :, rows], -normal.gradient[:, rows], theta[:, rows])
-    step = np.clip(step, -_REACH, _REACH)
-    return step, _gain(matrix, -normal.gradient, step)
+    return np.clip(step, -_REACH, _REACH)
 
 
 def _gain(matrix: FloatArray, pull: FloatArray, step: FloatArray) -> FloatArray:

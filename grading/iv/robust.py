@@ -44,7 +44,10 @@ def discount(
     out: list[Robust | None] = [None] * len(voltages)
     if suspect.size == 0:
         return out
-    some_v, some_i = [voltages[k] for k in suspect], [currents[k] for k in suspect]
+    some_v, some_i = (
+        [voltages[k] for k in suspect.tolist()],
+        [currents[k] for k in suspect.tolist()],
+    )
     fits = Fits(
         diodes=plain.diodes.take(suspect),
         rmse=plain.rmse[suspect],
@@ -58,8 +61,8 @@ def discount(
             residual = _residual(some_v[row], some_i[row], fits, row)
             scales[row] = max(_scale(residual), 1e-4 * tops[suspect[row]])
             weights.append(1.0 / (1.0 + (residual / (_CAUCHY * scales[row])) ** 2))
-        fits = fit_single_diode(some_v, some_i, weights=weights)
-    for row, place in enumerate(suspect):
+        fits = fit_single_diode(some_v, some_i, weights=weights, start=fits.diodes)
+    for row, place in enumerate(suspect.tolist()):
         far = np.abs(_residual(some_v[row], some_i[row], fits, row))
         bad = far > max(_FAR * scales[row], _VISIBLE * tops[place])
         if bad.any():
@@ -68,7 +71,8 @@ def discount(
 
 
 def _residual(voltage: FloatArray, current: FloatArray, fits: Fits, row: int) -> FloatArray:
-    return single_diode_current(voltage, fits.diodes.take(slice(row, row + 1)))[0] - current
+    model: FloatArray = single_diode_current(voltage, fits.diodes.take(slice(row, row + 1)))[0]
+    return model - current
 
 
 def _scale(residual: FloatArray) -> float:

@@ -132,7 +132,8 @@ def stepped_figures(base: STCFigures, steps: Steps, measured: Measured, at: int)
     Args:
         base: figures of the underlying diode alone.
         steps: what was found.
-        measured: conditions of the batch; ``at`` is the curve's place in it.
+        measured: conditions of the batch.
+        at: the curve's place in the batch.
     """
     diode = steps.diodes
     grid = np.linspace(0.0, 1.15 * float(open_circuit_voltage(diode)[0]), 2000)

@@ -35,6 +35,16 @@ _VERY_STRONG = 10.0  # difference of criterion; Kass and Raftery, J. Am. Stat. A
 _WIDTH = (0.002, 0.05)  # of V_oc: the knee of one to three substrings
 
 
+# A usual silicon module, with I_sc and V_oc one: where the fit of what remains starts.
+_TYPICAL = Diodes(
+    photocurrent=np.ones(1),
+    saturation_current=np.full(1, np.exp(-20.0)),
+    resistance_series=np.full(1, 0.03),
+    conductance_shunt=np.full(1, 0.01),
+    nNsVth=np.full(1, 0.05),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
     """The best explanation of one curve, step by step from short circuit on."""
@@ -172,11 +182,11 @@ def _fit(v: FloatArray, i: FloatArray, floor: float, start: FloatArray) -> _Tria
         bounds=(low, high),
         loss="soft_l1",
         x_scale="jac",
-        max_nfev=40,
-        ftol=1e-5,
+        max_nfev=30,
+        ftol=1e-4,
         xtol=1e-7,
     )
-    return _Trial(fit.x, float(fit.cost), fit.fun * floor, fit.jac / floor)
+    return _Trial(fit.x, float(fit.cost), fit.fun * floor, np.asarray(fit.jac) * floor)
 
 
 def _start(v: FloatArray, i: FloatArray, places: tuple[float, ...]) -> FloatArray:
@@ -190,7 +200,7 @@ def _start(v: FloatArray, i: FloatArray, places: tuple[float, ...]) -> FloatArra
         loss = max(float(np.median(i[left]) - np.median(i[right])), 2e-3)
         steps += [corner, np.log(0.012), loss]
         whole[v < corner] -= loss
-    fit = fit_single_diode([v], [whole])
+    fit = fit_single_diode([v], [whole], start=_TYPICAL)
     diodes = fit.diodes
     a = float(diodes.nNsVth[0])
     q = np.log(max(float(diodes.saturation_current[0]), 1e-300)) + 1.0 / a
@@ -216,7 +226,8 @@ def _corner(v: FloatArray, i: FloatArray, place: float) -> float:
 def _current(vector: FloatArray, v: FloatArray) -> FloatArray:
     knees = vector[5:].reshape(-1, 3).copy()
     knees[:, 1] = np.exp(knees[:, 1])
-    return single_diode_current(v, as_diodes(vector[:5, None]))[0] + knees_current(v, knees)
+    diode: FloatArray = single_diode_current(v, as_diodes(vector[:5, None]))[0]
+    return diode + knees_current(v, knees)
 
 
 def _jacobian(vector: FloatArray, v: FloatArray) -> FloatArray:
@@ -251,7 +262,7 @@ def _correlation(residual: FloatArray) -> float:
 
 def knees_current(voltage: FloatArray, knees: FloatArray) -> FloatArray:
     """Return the current [A] that the steps add to their diode's at ``voltage`` [V]."""
-    current = np.zeros_like(voltage)
+    current: FloatArray = np.zeros_like(voltage)
     for place, width, loss in knees.tolist():
         current -= loss * np.expm1(np.minimum((voltage - place) / width, 0.0))
     return current
