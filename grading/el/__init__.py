@@ -2,5 +2,6 @@
 
 from grading.el.overlay import draw_overlay
 from grading.el.pipeline import analyse
+from grading.el.voltage import CellVoltages, cell_voltages
 
-__all__ = ["analyse", "draw_overlay"]
+__all__ = ["CellVoltages", "analyse", "cell_voltages", "draw_overlay"]

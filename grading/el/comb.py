@@ -7,7 +7,7 @@ explains most of the dips with the fewest free amplitudes wins (Schwarz's criter
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -32,13 +32,15 @@ class Comb:
 
     ``cells`` side by side; ``busbars`` per cell that run across this axis' lines (0: none);
     ``middle_gap`` is the extra width in the middle, in cell pitches; ``score`` is a log
-    likelihood (higher is better); ``depth`` is the mean dip at the gaps.
+    likelihood (higher is better), ``plain`` the best one without busbars; ``depth`` is the mean dip
+    at the gaps.
     """
 
     cells: int
     busbars: int
     middle_gap: float
     score: float
+    plain: float
     depth: float
 
 
@@ -78,7 +80,8 @@ def read_combs(profile: Array) -> list[Comb]:
             for busbars in _BUSBARS
             if busbars * bare.cells * _WIDTH < 0.7 * len(profile)
         ]
-        readings[i] = max((bare, *with_bars), key=_score)
+        best = max((bare, *with_bars), key=_score)
+        readings[i] = replace(best, plain=bare.score)
     return sorted(readings, key=_score, reverse=True)
 
 
@@ -104,6 +107,7 @@ def _read(response: Array, total: float, cells: int, busbars: int, gap: float) -
         busbars=busbars,
         middle_gap=gap,
         score=float(score),
+        plain=float(score),
         depth=float(gaps.mean()) / _WIDTH,
     )
 

@@ -16,8 +16,9 @@ FloatImage = NDArray[np.float32]
 # Full scale of 8, 10, 12, 14 and 16 bit converters, as stored low or moved up in 16 bits.
 _FULL_SCALES = np.array([1023, 4095, 16383, 255 * 257, 1023 << 6, 4095 << 4, 16383 << 2, 65535])
 _HOT = 2600  # counts above the median of its neighbours
+_ROUNDING = 0.29  # standard deviation of rounding, in steps: 1/√12
 _FAINTEST = 0.004  # of full scale: less light than this is no picture
-_SATURATED = 0.02  # share of the pixels that may be clipped
+_SATURATED = 0.05  # share of the pixels that may be clipped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +26,13 @@ class Corrected:
     """A picture proportional to the light.
 
     ``signal`` (h, w), counts above the dark level; ``noise`` its standard deviation per pixel in
-    the dark; ``saturated`` the share of clipped pixels.
+    the dark, at least that of rounding; ``step`` of the converter [counts]; ``saturated`` the
+    share of clipped pixels.
     """
 
     signal: FloatImage
     noise: float
+    step: float
     saturated: float
 
 
@@ -43,7 +46,7 @@ def correct(image: ELImage) -> Corrected:
     calm = np.asarray(cv2.medianBlur(pixels, 3), dtype=np.uint16)
     saturated = _saturated(calm)
     mended = _without_hot_pixels(pixels, calm)
-    noise = _dark_noise(mended, calm)
+    noise, step = _dark_noise(mended, calm), _step(calm)
     _refuse_unusable(calm, saturated, noise)
     if image.dark is None:
         signal = mended.astype(np.float32)
@@ -55,7 +58,9 @@ def correct(image: ELImage) -> Corrected:
         flat = np.asarray(image.flat, dtype=np.float32)
         flat /= max(float(flat.max()), 1.0)
         signal /= np.maximum(flat, 0.05)
-    return Corrected(signal=signal, noise=noise, saturated=saturated)
+    return Corrected(
+        signal=signal, noise=max(noise, _ROUNDING * step), step=step, saturated=saturated
+    )
 
 
 def shrink(signal: FloatImage, factor: float) -> FloatImage:
@@ -89,6 +94,12 @@ def _dark_noise(pixels: NDArray[np.uint16], calm: NDArray[np.uint16]) -> float:
     bend = (rows[:, :-2] - 2.0 * rows[:, 1:-1] + rows[:, 2:]) / np.sqrt(6.0)
     dark = level <= np.percentile(level, 20)
     return max(float(1.4826 * np.median(np.abs(bend[dark]))), 1.0)
+
+
+def _step(calm: NDArray[np.uint16]) -> float:
+    """Counts from one code of the converter to the next."""
+    codes = np.unique(calm[::8, ::8]).astype(np.int64)
+    return float(np.gcd.reduce(np.diff(codes))) if len(codes) > 1 else 1.0
 
 
 def _dark_level(signal: FloatImage) -> float:

@@ -62,8 +62,14 @@ def _upright(image: NDArray[np.float32], lit: View, width: int, height: int) -> 
 
 
 def _likelihood(x: Comb, y: Comb, *, aspect: float) -> float:
+    """Log likelihood of a pair; busbars run one way only, along the short side of a cut cell."""
     shape = aspect * (y.cells + y.middle_gap) / (x.cells + x.middle_gap)
-    return x.score + y.score + max(_shape_prior(shape, ratio) for ratio in _all_shapes())
+    readings = []
+    for ratio in _all_shapes():
+        vertical = x.score + y.plain if ratio >= 1 else -np.inf
+        horizontal = x.plain + y.score if ratio <= 1 else -np.inf
+        readings.append(max(vertical, horizontal) + _shape_prior(shape, ratio))
+    return float(max(readings))
 
 
 def _all_shapes() -> Array:

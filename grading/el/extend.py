@@ -32,28 +32,28 @@ class Extension:
     left: int = 0
 
 
-def extend(image: NDArray[np.float32], grid: Grid) -> tuple[Grid, Extension]:
-    """Add rows and columns at the four sides as long as their gaps are seen."""
+def extend(image: NDArray[np.float32], grid: Grid, least: float) -> tuple[Grid, Extension]:
+    """Add rows and columns at the four sides while gaps of depth ``least`` [counts] are seen."""
     added = {"top": 0, "right": 0, "bottom": 0, "left": 0}
     for side in added:
-        while steps := _cells_beyond(image, grid, side):
+        while steps := _cells_beyond(image, grid, side, least):
             for _ in range(steps):
                 grid = _grow(grid, side)
             added[side] += steps
     return grid, Extension(**added)
 
 
-def _cells_beyond(image: NDArray[np.float32], grid: Grid, side: str) -> int:
+def _cells_beyond(image: NDArray[np.float32], grid: Grid, side: str, least: float) -> int:
     """How many more rows or columns are surely there: 1, or 2 by both together, or 0."""
     if not _may_grow(grid, side):
         return 0
     one = _grow(grid, side)
-    first = _evidence(image, one, side)
+    first = _evidence(image, one, side, least)
     if first > _SURE:
         return 1
     if first < 0.4 * _SURE or not _may_grow(one, side):
         return 0
-    second = _evidence(image, _grow(one, side), side)
+    second = _evidence(image, _grow(one, side), side, least)
     return 2 if (first + second) / np.sqrt(2.0) > _SURE else 0
 
 
@@ -76,7 +76,7 @@ def _grow(grid: Grid, side: str) -> Grid:
     return Grid(columns=columns, rows=grid.rows, view=view)
 
 
-def _evidence(image: NDArray[np.float32], grid: Grid, side: str) -> float:
+def _evidence(image: NDArray[np.float32], grid: Grid, side: str, least: float) -> float:
     """How surely the outermost cells at ``side`` show the module's gaps, in standard errors."""
     vertical = side in ("top", "bottom")
     axis, other = (grid.columns, grid.rows) if vertical else (grid.rows, grid.columns)
@@ -92,7 +92,7 @@ def _evidence(image: NDArray[np.float32], grid: Grid, side: str) -> float:
         return 0.0
     flat = pixels.astype(np.float32).reshape(len(lines) * len(_ALONG), len(_OFFSET), 2)
     values = cv2.remap(image, flat[..., 0], flat[..., 1], cv2.INTER_LINEAR)
-    return _dips(values.reshape(len(lines), len(_ALONG), len(_OFFSET)).astype(np.float64))
+    return _dips(values.reshape(len(lines), len(_ALONG), -1).astype(np.float64), least)
 
 
 def _inside(pixels: Array, shape: tuple[int, ...]) -> bool:
@@ -102,7 +102,7 @@ def _inside(pixels: Array, shape: tuple[int, ...]) -> bool:
     return bool(good.mean() > 0.7)
 
 
-def _dips(values: Array) -> float:
+def _dips(values: Array, least: float) -> float:
     """Mean dip at the lines over its standard error, from the scatter along and between lines."""
     centre = values[..., np.abs(_OFFSET) < 0.012].mean(axis=-1)
     beside = (np.abs(_OFFSET) > 0.05) & (np.abs(_OFFSET) < 0.14)
@@ -112,4 +112,6 @@ def _dips(values: Array) -> float:
     limit = 4.0 * 1.4826 * float(np.median(np.abs(flat - np.median(flat)))) + 1e-9
     flat = np.clip(flat, np.median(flat) - limit, np.median(flat) + limit)
     error = float(flat.std(ddof=1)) / np.sqrt(len(flat)) if len(flat) > 2 else np.inf
+    if flat.mean() < least or (flat > 0).mean() < 0.7:
+        return 0.0
     return float(flat.mean()) / max(error, 1e-9)

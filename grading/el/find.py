@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from grading.el.correction import shrink
 from grading.el.count import count_cells, shape_error
 from grading.el.extend import extend
 from grading.el.grid import Axis, Grid
@@ -16,11 +17,13 @@ from grading.el.refine import Fit, refine
 from grading.el.region import lit_mask, lit_view
 from grading.errors import ImageError
 
+_FINDING_SIZE = 1800  # px of the long side on which the grid is found
 _LEAST_CELL = 48.0  # px of a cell's long side
 _LEAST_SEEN = 0.5  # share of the borders between cells
 _LEAST_DIPS = 0.4  # share of these that are dips
 _LEAST_DEPTH = 0.05  # of a dip
 _WORST_SHAPE = 0.22  # log of a cell's aspect over that of a wafer
+_LEAST_STEP = 0.15  # of the converter's step
 _WORST_BLUR = 0.0022  # of the module's long side
 
 FOCUS = "Focus the lens, keep camera and module still, and repeat."
@@ -28,8 +31,19 @@ FOCUS = "Focus the lens, keep camera and module still, and repeat."
 FloatImage = NDArray[np.float32]
 
 
-def find_grid(signal: FloatImage, noise: float) -> Grid:
+def finding_size(signal: FloatImage) -> tuple[FloatImage, float]:
+    """Return the picture in the size in which grids are found, and the factor to it."""
+    factor = min(1.0, _FINDING_SIZE / max(signal.shape))
+    return shrink(signal, factor), factor
+
+
+def find_grid(signal: FloatImage, noise: float, step: float = 1.0) -> Grid:
     """Return the grid of all cells, dark ones too, fitted to the borders that are seen.
+
+    Args:
+        signal: the corrected picture, in finding size.
+        noise: standard deviation of one of its pixels.
+        step: of the converter, in the same counts: much less than it is not seen.
 
     Raises:
         ImageError: there is no module, or only part of one, in the picture.
@@ -41,7 +55,7 @@ def find_grid(signal: FloatImage, noise: float) -> Grid:
     if not _alike(again, fit.grid):
         fit = refine(signal, again, noise)
     _refuse_misfit(signal, lit, fit)
-    grid, added = extend(signal, fit.grid)
+    grid, added = extend(signal, fit.grid, _LEAST_STEP * step)
     if any((added.top, added.right, added.bottom, added.left)):
         grid = refine(signal, grid, noise).grid
     return grid

@@ -6,14 +6,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from grading.el.busbars import count_busbars
 from grading.el.cell_marks import INACTIVE
 from grading.el.cells import CellJudgements, judge_cells
 from grading.el.correction import correct, shrink
-from grading.el.find import FOCUS, find_grid, refuse_cut_off, refuse_small
+from grading.el.find import FOCUS, find_grid, finding_size, refuse_cut_off, refuse_small
 from grading.el.grid import Grid
 from grading.el.net import CellModel
 from grading.el.quality import sharpness, signal_to_noise
 from grading.el.rectify import SIDE, cut_cells, even_out, place_in_image
+from grading.el.risk import module_findings
 from grading.errors import ImageError
 from grading.values import (
     Crack,
@@ -27,8 +29,8 @@ from grading.values import (
     Severity,
 )
 
-_FINDING_SIZE = 1800  # px of the long side on which the grid is found
 _LEAST_SHARPNESS = 0.15
+_CLIPPED = 0.002  # share of the pixels
 
 Mask = NDArray[np.bool_]
 
@@ -54,10 +56,8 @@ def analyse(
             ``too_small``.
     """
     corrected = correct(image)
-    factor = min(1.0, _FINDING_SIZE / max(corrected.signal.shape))
-    small = shrink(corrected.signal, factor)
-    grid = find_grid(small, corrected.noise * factor)
-    fine = grid.scaled(1.0 / factor)
+    small, factor = finding_size(corrected.signal)
+    fine = find_grid(small, corrected.noise * factor, corrected.step).scaled(1.0 / factor)
     refuse_cut_off(fine, corrected.signal.shape)
     refuse_small(fine)
     quality = ELQuality(
@@ -70,13 +70,19 @@ def analyse(
     stack = cut_cells(shrink(corrected.signal, reading), fine.scaled(reading))
     stack, _ = even_out(stack, fine, vignetted=image.flat is None)
     judged = judge_cells(stack, model=model)
-    seen = ELLayout(rows=fine.rows.cells, columns=fine.columns.cells)
+    busbars, _ = count_busbars(stack)
+    seen = ELLayout(rows=fine.rows.cells, columns=fine.columns.cells, busbars=busbars)
+    cells = _cells(fine, judged)
     return ELResult(
         layout=seen,
         corners=_corners(fine),
         quality=quality,
-        cells=_cells(fine, judged),
-        findings=_layout_findings(seen, layout),
+        cells=cells,
+        findings=(
+            *_layout_findings(seen, layout),
+            *_quality_findings(quality),
+            *module_findings(cells, strings_are_rows=_is_wide(fine)),
+        ),
     )
 
 
@@ -87,6 +93,26 @@ def _refuse_blurred(quality: ELQuality, grid: Grid) -> None:
             f"A line of 1% of a cell keeps only {quality.sharpness:.0%} of its depth.",
             FOCUS,
         )
+
+
+def _is_wide(grid: Grid) -> bool:
+    width, height = grid.cell_size()
+    return grid.columns.length * width >= grid.rows.length * height
+
+
+def _quality_findings(quality: ELQuality) -> tuple[Finding, ...]:
+    """IEC TS 60904-13 wants no clipped pixels in the module."""
+    if quality.saturated_fraction < _CLIPPED:
+        return ()
+    return (
+        Finding(
+            code="partly_saturated",
+            severity=Severity.WARNING,
+            detail="Some pixels are clipped: shorten the exposure for true intensities.",
+            value=quality.saturated_fraction,
+            unit="1",
+        ),
+    )
 
 
 def _layout_findings(seen: ELLayout, expected: ELLayout | None) -> tuple[Finding, ...]:
