@@ -15,7 +15,7 @@ from grading.iv.prepare import Prepared, prepare
 from grading.iv.robust import Robust, discount
 from grading.iv.standard import Measured, standard_figures, stepped_figures
 from grading.iv.steps import SMALLEST_STEP, Steps, find_steps
-from grading.iv.translate import ZERO_CELSIUS
+from grading.iv.translate import BOLTZMANN_PER_CHARGE, ZERO_CELSIUS
 from grading.values import (
     BypassSteps,
     Finding,
@@ -29,8 +29,6 @@ from grading.values import (
 )
 
 Nameplates = Sequence[Nameplate] | Nameplate | None
-# k / q [V/K], CODATA 2018.
-BOLTZMANN_PER_CHARGE = 1.380649e-23 / 1.602176634e-19
 
 
 def analyse(

@@ -15,6 +15,7 @@ import numpy as np
 from grading.iv.diode import Diodes, maximum_power, open_circuit_voltage, single_diode_current
 from grading.iv.steps import Steps, knees_current
 from grading.iv.translate import (
+    BOLTZMANN_PER_CHARGE,
     EPSILON,
     STC,
     ZERO_CELSIUS,
@@ -26,7 +27,7 @@ from grading.values import FloatArray, STCFigures
 # Median of crystalline silicon modules in the CEC list (domain sheet), and its spread.
 TYPICAL_ALPHA, U_ALPHA = 0.00051, 0.0002  # 1/K of I_sc
 U_EPSILON = 0.02  # V, between cell types
-U_SERIES = 0.15  # part of R_s: that of the model is not quite that of procedure 4
+U_SERIES = 0.15  # part of R_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,15 @@ class Measured:
     temperature: FloatArray  # °C
     cells: FloatArray  # 1
     alpha: FloatArray  # A/K; NaN where unknown: the typical one is taken
+
+    def take(self, rows: slice) -> Measured:
+        """Return the conditions of some of the curves."""
+        return Measured(
+            irradiance=self.irradiance[rows],
+            temperature=self.temperature[rows],
+            cells=self.cells[rows],
+            alpha=self.alpha[rows],
+        )
 
     def alpha_or_typical(self, i_sc: FloatArray) -> FloatArray:
         """Return alpha, from the median of silicon modules where it is not known."""
@@ -81,6 +91,20 @@ def translate_diodes(
     )
 
 
+def translation_resistance(diodes: Diodes, measured: Measured) -> FloatArray:
+    """Return the R_s [Ω] of each curve that carries it from one irradiance to another.
+
+    With the irradiance V_oc of silicon follows an ideality of one (Sinton and Cuevas, 16th EU
+    PVSEC (2000) 1152), while the fit's ``n`` also holds what resistance spread over the cell adds
+    to the slope of the curve, ``(n - 1) Ns k T / q / I_sc``: in a translation that part belongs
+    to R_s.
+    """
+    thermal = measured.cells * BOLTZMANN_PER_CHARGE * (measured.temperature + ZERO_CELSIUS)
+    i_sc = np.maximum(single_diode_current(np.zeros(1), diodes)[:, 0], 1e-12)
+    spread = np.clip(diodes.nNsVth - thermal, 0.0, thermal) / i_sc
+    return np.asarray(diodes.resistance_series + spread, dtype=np.float64)
+
+
 def standard_figures(diodes: Diodes, measured: Measured, u_p_rel: FloatArray) -> list[STCFigures]:
     """Return the figures at STC of each model.
 
@@ -93,14 +117,15 @@ def standard_figures(diodes: Diodes, measured: Measured, u_p_rel: FloatArray) ->
         Figures whose uncertainties hold the fit's and the translation's part: the budget of the
         instrument (irradiance, temperature, spectrum) is added by whoever knows it.
     """
-    base = _figures(translate_diodes(diodes, measured))
+    series = translation_resistance(diodes, measured)
+    base = _figures(translate_diodes(diodes, measured, series=series))
     i_sc = single_diode_current(np.zeros(1), diodes)[:, 0]
     alpha = measured.alpha_or_typical(i_sc)
     u_alpha = np.where(np.isnan(measured.alpha), U_ALPHA, 0.1 * TYPICAL_ALPHA) * base[0]
     varied = (
-        translate_diodes(diodes, measured, alpha=alpha + u_alpha),
-        translate_diodes(diodes, measured, epsilon=EPSILON + U_EPSILON),
-        translate_diodes(diodes, measured, series=diodes.resistance_series * (1 + U_SERIES)),
+        translate_diodes(diodes, measured, series=series, alpha=alpha + u_alpha),
+        translate_diodes(diodes, measured, series=series, epsilon=EPSILON + U_EPSILON),
+        translate_diodes(diodes, measured, series=series * (1 + U_SERIES)),
     )
     square = np.sum([(_figures(other) - base) ** 2 for other in varied], axis=0)
     square[2] += (u_p_rel * base[2]) ** 2
@@ -140,6 +165,7 @@ def stepped_figures(base: STCFigures, steps: Steps, measured: Measured, at: int)
     current = single_diode_current(grid, diode)[0] + knees_current(grid, steps.knees)
     i_sc = float(current[0])
     alpha = float(measured.alpha_or_typical(np.full(measured.alpha.size, i_sc))[at])
+    series = translation_resistance(diode, measured.take(slice(at, at + 1)))
     voltage, translated = translate_procedure_4(
         grid,
         current,
@@ -149,7 +175,7 @@ def stepped_figures(base: STCFigures, steps: Steps, measured: Measured, at: int)
         STC,
         i_sc=i_sc,
         alpha=alpha,
-        resistance_series=float(diode.resistance_series[0]),
+        resistance_series=float(series[0]),
         cells_in_series=int(measured.cells[at]),
     )
     peak = int((voltage * translated).argmax())

@@ -16,6 +16,7 @@ from grading.values import FloatArray
 STC_IRRADIANCE = 1000.0  # W/m²
 STC_TEMPERATURE = 25.0  # °C
 ZERO_CELSIUS = 273.15  # K
+BOLTZMANN_PER_CHARGE = 1.380649e-23 / 1.602176634e-19  # V/K, k / q, exact in the SI
 # Extrapolated voltage of a crystalline silicon cell at 0 K, IEC 60891:2021, procedure 4.
 EPSILON = 1.232  # V
 
