@@ -27,6 +27,7 @@ from simulators.el_render import draw_cell
 
 MIN_IRRADIANCE = 600.0  # W/m², below it nobody would grade
 LAYOUTS = {36: (4, 9), 60: (6, 10), 72: (6, 12), 96: (8, 12)}
+SOUND_INSULATION = SafetyRecord(insulation_resistance=650.0, ground_continuity=0.03)
 AREAS = {36: 1.01, 60: 1.64, 72: 1.94, 96: 2.5}  # m²
 
 
@@ -41,7 +42,7 @@ class ReplayedPanel:
     picture: Path | None
     seed: int
     visual_defects: tuple[str, ...] = ()
-    safety: SafetyRecord = SafetyRecord(insulation_resistance=650.0, ground_continuity=0.03)
+    safety: SafetyRecord = SOUND_INSULATION
 
     def sweep(self, direction: Sweep, *, irradiance: float, points: int) -> IVCurve:
         """Return the curve as measured; only the order of its points follows the direction."""

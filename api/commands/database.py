@@ -1,0 +1,63 @@
+"""``zonkeur db upgrade`` and ``zonkeur verify``: the records and the evidence behind them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.progress import track
+
+from api.commands.output import error_json, finish, print_json, progress_console
+from evidence.errors import EvidenceError
+from evidence.store import MANIFEST
+from evidence.store import verify as verify_folder
+
+db = typer.Typer(help="The database of records.", no_args_is_help=True)
+
+
+def database_url(database: str | None, data: Path) -> str:
+    """Return the database's address: the one given, or SQLite in the data folder."""
+    if database is not None:
+        return database
+    data.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{data.resolve() / 'records.sqlite'}"
+
+
+@db.command("upgrade")
+def upgrade(
+    database: str | None = typer.Option(None, help="Address; SQLite under --data by default."),
+    data: Path = typer.Option(Path("var"), help="Folder of the station's data."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON document on stdout."),
+) -> None:
+    """Bring the database to the schema of this software."""
+    from api.records import upgrade_database
+
+    url = database_url(database, data)
+    upgrade_database(url)
+    if as_json:
+        print_json({"database": url.rpartition("@")[2], "upgraded": True})
+
+
+def verify(
+    data: Path = typer.Option(Path("var"), help="Folder of the station's data."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON document on stdout."),
+) -> None:
+    """Check every stored piece of evidence against the hashes its verdict was made under."""
+    folders = sorted(path.parent for path in (data / "evidence").glob(f"*/{MANIFEST}"))
+    entries: list[dict[str, Any]] = []
+    for folder in track(folders, "evidence", console=progress_console, transient=True):
+        try:
+            files = verify_folder(folder)
+        except EvidenceError as error:
+            entries.append({"file": folder.name, "error": error_json(error, folder.name)})
+        else:
+            entries.append({"file": folder.name, "files": len(files)})
+    damaged = [entry for entry in entries if "error" in entry]
+    if as_json:
+        print_json({"checked": len(entries), "evidence": entries})
+    else:
+        for entry in damaged:
+            progress_console.print(entry["error"]["detail"], style="red")
+        progress_console.print(f"{len(entries)} inspections checked, {len(damaged)} damaged.")
+    finish(entries)

@@ -1,0 +1,33 @@
+"""The command line: every verb of ``zonkeur``, and nothing else."""
+
+from __future__ import annotations
+
+import typer
+
+from api.commands import database, el, grade, iv, run, simulate
+
+app = typer.Typer(
+    name="zonkeur",
+    help="The test station that gives used solar panels a second life.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("serve")(run.serve)
+app.command("simulate")(simulate.simulate)
+app.command("iv")(iv.iv)
+app.command("el")(el.el)
+app.command("cells")(el.cells)
+app.command("grade")(grade.grade)
+app.command("verify")(database.verify)
+app.add_typer(database.db, name="db")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

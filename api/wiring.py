@@ -1,0 +1,151 @@
+"""Putting the product together: devices, station, records and screens in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+
+from api.app import create_app
+from api.records import Records
+from config.settings import StationSettings, build_devices
+from grading.verdict import Criteria, grade
+from simulators.line import SimulatedLine
+from simulators.operator import Operator, Service
+from simulators.world import TruePanel
+from station.ports import StationControl
+from station.station import Station
+
+SIMULATED_KINDS = {
+    "washer": ("wash_modbus", "url"),
+    "tester": ("flash_scpi", "url"),
+    "source": ("current_source_scpi", "url"),
+    "insulation": ("insulation_scpi", "url"),
+    "camera": ("camera_folder", "path"),
+    "intake_scanner": ("scanner_serial", "url"),
+    "cabinet_scanner": ("scanner_serial", "url"),
+    "printer": ("label_zpl", "url"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where the service listens, and where it keeps its data."""
+
+    listener: socket.socket
+    database: str
+    evidence_dir: Path
+    data: Path
+
+    @property
+    def url(self) -> str:
+        """The address of the screens."""
+        host, port = self.listener.getsockname()[:2]
+        return f"http://{host}:{port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """Which panels the simulated line brings, and how much faster its belt runs."""
+
+    panels: Iterator[TruePanel]
+    speed: float
+    operator_pace: float = 1.0  # s
+
+
+async def serve_records(server: Server) -> None:
+    """Run the records service alone until it is told to stop."""
+    await _serve(server, station=None)
+
+
+async def serve_station(
+    server: Server,
+    settings: StationSettings,
+    criteria: Criteria,
+    simulation: Simulation | None,
+    *,
+    stop_after: int | None = None,
+) -> None:
+    """Run the whole product until it is told to stop, or has recorded ``stop_after`` panels."""
+    async with contextlib.AsyncExitStack() as stack:
+        line = None
+        if simulation is not None:
+            line = await stack.enter_async_context(_simulated_line(simulation))
+            settings = _at(line, settings)
+        records = Records(server.database)
+        station = Station(
+            build_devices(settings),
+            records,
+            partial(grade, criteria=criteria),
+            server.data,
+            options=settings.station,
+            settings=settings.measurement,
+        )
+        await stack.enter_async_context(station)
+        helpers = []
+        if line is not None and simulation is not None:
+            operator = Operator(line, Service(server.url), pace=simulation.operator_pace)
+            helpers.append(asyncio.create_task(operator.run()))
+        await _serve(server, station, records, helpers, stop_after)
+
+
+@contextlib.asynccontextmanager
+async def _simulated_line(simulation: Simulation) -> AsyncIterator[SimulatedLine]:
+    with tempfile.TemporaryDirectory(prefix="zonkeur-camera-") as drop:
+        line = SimulatedLine(simulation.panels, Path(drop), time_scale=simulation.speed)
+        async with line:
+            yield line
+
+
+def _at(line: SimulatedLine, settings: StationSettings) -> StationSettings:
+    """Return ``settings`` with every device at its simulator, and waits for nobody's sake cut."""
+    devices = {
+        role: {"kind": kind, key: line.addresses[role]}
+        for role, (kind, key) in SIMULATED_KINDS.items()
+    }
+    measurement = replace(settings.measurement, el_exposure=0.2, insulation_duration=1.0)
+    return replace(settings, devices=devices, measurement=measurement)
+
+
+async def _serve(
+    server: Server,
+    station: Station | None,
+    records: Records | None = None,
+    helpers: list[asyncio.Task[None]] | None = None,
+    stop_after: int | None = None,
+) -> None:
+    app = create_app(
+        records=records or Records(server.database),
+        station=station,
+        evidence_dir=server.evidence_dir,
+        build_id=uuid.uuid4().hex[:12],
+    )
+    web = uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, lifespan="on")
+    )
+    tasks = list(helpers or [])
+    if station is not None and stop_after is not None:
+        tasks.append(asyncio.create_task(_stop_after(web, station, stop_after)))
+    print(f"Zonkeur is at {server.url}  (Ctrl-C stops it)", flush=True)
+    try:
+        await web.serve(sockets=[server.listener])
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _stop_after(web: uvicorn.Server, station: StationControl, panels: int) -> None:
+    """Stop the service once so many panels were recorded and none waits in the outbox."""
+    async for snapshot in station.changes():
+        if snapshot.processed >= panels and snapshot.outbox_depth == 0:
+            web.should_exit = True
+            return
