@@ -10,15 +10,25 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from grading.el.cell_class import cell_classes
 from grading.el.cell_cracks import trace_cracks
-from grading.el.cell_marks import CRACK, FINGER, INACTIVE, classical_marks
+from grading.el.cell_marks import CRACK, INACTIVE, classical_marks
+from grading.el.cell_masks import net_marks
 from grading.el.cell_ridges import find_ridges
-from grading.el.cell_stack import INTERIOR, SIDE, MaskStack, Stack, clean_cells
+from grading.el.cell_stack import (
+    INTERIOR,
+    SIDE,
+    CleanCells,
+    MaskStack,
+    Stack,
+    clean_cells,
+)
 from grading.el.net import CellModel
 from grading.errors import ImageError
 from grading.values import CellClass, Crack, FloatArray, read_only
 
 DARK_CELL = 0.35  # of the module's bright level: the whole cell is dark
+DIM_CELL, DIM_SPREAD = 0.5, 0.03  # of the module's bright level: as likely defective as not
 LEAST_CONTRAST = 0.01  # (max − min) / max below which a picture holds no cell
 
 
@@ -48,43 +58,21 @@ class CellJudgements:
         self.labels.setflags(write=False)
 
 
-def judge_cells(
-    stack: Stack, *, wafer: str | None = None, model: CellModel | None = None
-) -> CellJudgements:
+def judge_cells(stack: Stack, *, model: CellModel | None = None) -> CellJudgements:
     """Judge the rectified cells of one module together.
 
     Args:
         stack: float ``(n, 160, 160)``, linear intensity, the module's bright level being 1.
-        wafer: "mono" or "multi" where known; None finds out.
         model: the loaded network; None judges by classical measures alone.
 
     Raises:
         ImageError: the stack is not made of finite pictures of that size.
     """
-    stack = _checked(stack)
-    cells = clean_cells(stack)
-    ridges = find_ridges(cells.clean)
-    labels = classical_marks(cells, ridges)
-    inactive = (labels == INACTIVE).mean(axis=(1, 2))
-    cracks = trace_cracks((labels == CRACK).astype(np.uint8), cells.busbar_rows)
-    length = np.array([sum(crack.length for crack in own) for own in cracks])
-    dark = cells.bright < DARK_CELL
-    probability = np.where(dark, 1.0, _classical_probability(length, inactive))
-    return CellJudgements(
-        defect_probability=probability,
-        cell_class=_classes(labels, dark),
-        inactive_fraction=np.where(dark, 1.0, inactive),
-        crack_length_fraction=length,
-        relative_intensity=cells.bright.astype(np.float64),
-        cracks=tuple(
-            _turn_back(own, turned) for own, turned in zip(cracks, cells.turned, strict=True)
-        ),
-        labels=np.where(cells.turned[:, None, None], labels.transpose(0, 2, 1), labels),
-    )
+    return _judge(_checked(stack), model, views=1)
 
 
 def judge_single(
-    images: Sequence[NDArray[Any]], *, wafer: str | None = None, model: CellModel | None = None
+    images: Sequence[NDArray[Any]], *, model: CellModel | None = None
 ) -> CellJudgements:
     """Judge pictures that each show one cell, of any size, 8 or 16 bits or float.
 
@@ -93,12 +81,17 @@ def judge_single(
     Raises:
         ImageError: a picture is not of one channel, or holds no cell.
     """
-    cells = [_single(image) for image in images]
+    cells = [single_cell(image) for image in images]
     stack = np.stack(cells) if cells else np.zeros((0, SIDE, SIDE), np.float32)
-    return judge_cells(stack, wafer=wafer, model=model)
+    return _judge(_checked(stack), model, views=4)
 
 
-def _single(image: NDArray[Any]) -> NDArray[np.float32]:
+def single_cell(image: NDArray[Any]) -> NDArray[np.float32]:
+    """One picture of a cell at 160 × 160, its bright level 1.
+
+    Raises:
+        ImageError: it is not of one channel, or holds no cell.
+    """
     if image.ndim != 2 or min(image.shape) < 32:
         raise ImageError(
             "cell_shape",
@@ -126,25 +119,74 @@ def _checked(stack: Stack) -> Stack:
     return np.ascontiguousarray(stack, np.float32)
 
 
-def _classical_probability(length: FloatArray, inactive: FloatArray) -> FloatArray:
+def _judge(stack: Stack, model: CellModel | None, *, views: int) -> CellJudgements:
+    if not len(stack):
+        return _nothing()
+    cells = clean_cells(stack)
+    seen = _classical(cells) if model is None else _learned(cells, model, views)
+    dark = cells.bright < DARK_CELL
+    labels, turned = np.where(dark[:, None, None], INACTIVE, seen.labels), cells.turned
+    labels = labels.astype(np.uint8)
+    cracks = trace_cracks((labels == CRACK).astype(np.uint8), cells.busbar_rows)
+    inactive = (labels == INACTIVE).mean(axis=(1, 2)) / seen.wafer
+    return CellJudgements(
+        defect_probability=_with_dimness(seen.logit, cells.bright),
+        cell_class=cell_classes(labels, cells, dark),
+        inactive_fraction=np.where(dark, 1.0, np.minimum(inactive, 1.0)),
+        crack_length_fraction=_total_length(cracks),
+        relative_intensity=cells.bright.astype(np.float64),
+        cracks=tuple(_turn_back(own, turn) for own, turn in zip(cracks, turned, strict=True)),
+        labels=np.where(turned[:, None, None], labels.transpose(0, 2, 1), labels),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """Label masks, log-odds of a defect, and the wafer's area [cells], of each cell."""
+
+    labels: MaskStack
+    logit: FloatArray
+    wafer: FloatArray
+
+
+def _learned(cells: CleanCells, model: CellModel, views: int) -> _Seen:
+    output = model.predict(cells.cells, views=views)
+    labels, wafer = net_marks(output)
+    return _Seen(labels=labels, logit=output.logit.astype(np.float64), wafer=wafer)
+
+
+def _classical(cells: CleanCells) -> _Seen:
+    """Line length and dark area alone, weighed so that 0.4 of a side or 2% of a cell is even."""
+    labels = classical_marks(cells, find_ridges(cells.clean))
+    length = _total_length(trace_cracks((labels == CRACK).astype(np.uint8)))
+    inactive = (labels == INACTIVE).mean(axis=(1, 2))
     logit = -2.5 + 6.0 * length + 120.0 * inactive
-    probability: FloatArray = 1 / (1 + np.exp(-np.clip(logit, -30, 30)))
+    return _Seen(labels=labels, logit=logit, wafer=np.ones(len(labels)))
+
+
+def _total_length(cracks: tuple[tuple[Crack, ...], ...]) -> FloatArray:
+    return np.array([sum(crack.length for crack in own) for own in cracks], np.float64)
+
+
+def _with_dimness(logit: FloatArray, bright: NDArray[np.float32]) -> FloatArray:
+    """Probability that the cell is defective in itself, or dim against its module."""
+    itself = 1 / (1 + np.exp(-np.clip(logit, -30, 30)))
+    dim = 1 / (1 + np.exp(np.clip((bright - DIM_CELL) / DIM_SPREAD, -30, 30)))
+    probability: FloatArray = 1 - (1 - itself) * (1 - dim)
     return probability
 
 
-def _classes(labels: MaskStack, dark: NDArray[np.bool_]) -> tuple[CellClass, ...]:
-    count = np.stack([(labels == code).sum(axis=(1, 2)) for code in (CRACK, INACTIVE, FINGER)], 1)
-    return tuple(_class(*row, dark=is_dark) for row, is_dark in zip(count, dark, strict=True))
-
-
-def _class(crack: int, inactive: int, finger: int, *, dark: bool) -> CellClass:
-    if dark:
-        return CellClass.DARK
-    if inactive > 0:
-        return CellClass.CRACK_C if crack > 0 else CellClass.DARK
-    if crack > 0:
-        return CellClass.CRACK_A
-    return CellClass.FINGER if finger > 0 else CellClass.SOUND
+def _nothing() -> CellJudgements:
+    none = np.zeros(0)
+    return CellJudgements(
+        defect_probability=none,
+        cell_class=(),
+        inactive_fraction=none,
+        crack_length_fraction=none,
+        relative_intensity=none,
+        cracks=(),
+        labels=np.zeros((0, SIDE, SIDE), np.uint8),
+    )
 
 
 def _turn_back(cracks: tuple[Crack, ...], turned: bool) -> tuple[Crack, ...]:

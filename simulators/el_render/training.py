@@ -14,18 +14,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grading.el.cell_stack import SIDE
 from simulators.el_render.dataset import SCALE, CellSet
 
 if TYPE_CHECKING:
     from simulators.el_render.torch_net import CellNet
 
 Report = Callable[[str], None]
-TARGET = np.array([0, 1, 2, 3, 0, 4], np.uint8)  # truth code → class of the network
+UNKNOWN = 255  # truth of a pixel that nobody drew
+TARGET = np.full(256, UNKNOWN, np.uint8)  # truth code → class of the network
+TARGET[:6] = (0, 1, 2, 3, 0, 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingPlan:
-    """How to train. ``mask_weight`` 0 trains the defect logit alone, for cells without masks."""
+    """How to train. Every number that a result depends on."""
 
     epochs: int = 12
     batch: int = 24
@@ -33,7 +36,6 @@ class TrainingPlan:
     decay: float = 1e-4
     seed: int = 1
     threads: int = 1
-    mask_weight: float = 1.0
     turns: float = 0.15  # share of cells shown with busbars upright
 
 
@@ -82,7 +84,7 @@ def _epoch(
         of_masks = mask_loss(masks, torch.from_numpy(truth).long())
         target = torch.from_numpy(0.02 + 0.96 * defective.astype(np.float32))
         of_defect = torch.nn.functional.binary_cross_entropy_with_logits(logit[:, 0], target)
-        loss = plan.mask_weight * of_masks + of_defect
+        loss = of_masks + of_defect
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -158,18 +160,36 @@ def _resume(state: Path, net: Any, optimiser: Any, schedule: Any) -> int:
 
 
 def export_onnx(net: CellNet, path: Path) -> None:
-    """Write the network as ONNX, any number of cells at a time."""
+    """Write the network as ONNX, any number of cells at a time, batch norms folded."""
     import torch
 
-    from simulators.el_render.torch_net import ExportNet
+    from simulators.el_render.torch_net import ExportNet, fold_norms
 
     path.parent.mkdir(parents=True, exist_ok=True)
+    plain = fold_norms(net).to(memory_format=torch.contiguous_format)
     torch.onnx.export(
-        ExportNet(net.to(memory_format=torch.contiguous_format)).eval(),
-        (torch.zeros(1, 1, 160, 160),),
+        ExportNet(plain).eval(),
+        (torch.zeros(1, 1, SIDE, SIDE),),
         str(path),
         input_names=["cells"],
         output_names=["masks", "logit"],
         dynamic_axes={"cells": {0: "n"}, "masks": {0: "n"}, "logit": {0: "n"}},
         dynamo=False,
     )
+
+
+def import_onnx(graph: bytes) -> CellNet:
+    """The network that ``export_onnx`` wrote, to be trained further."""
+    import onnx
+    import torch
+
+    from simulators.el_render.torch_net import CellNet
+
+    arrays = {
+        tensor.name.removeprefix("net."): onnx.numpy_helper.to_array(tensor)
+        for tensor in onnx.load_from_string(graph).graph.initializer
+    }
+    net = CellNet(norm=False)
+    names = net.state_dict()
+    net.load_state_dict({name: torch.from_numpy(arrays[name].copy()) for name in names})
+    return net
