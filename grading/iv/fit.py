@@ -1,10 +1,9 @@
 """Fit of the single-diode model to curves of any length, thousands at a time.
 
 Minimises the weighted sum of squares of the *explicit* current's residual under ``Rs >= 0`` and
-``G >= 0``. Three stages, each started from the one before: a closed-form start from the curve's
-key points; Gauss-Newton on the implicit equation at a thinned set of samples, then at all of
-them; and the exact residual until it has converged. Curves whose residual is out of proportion
-to their current are fitted again from other starts, and the best is kept.
+``G >= 0``. Easy curves go through a few steps in blocks that fit the cache; those that did not
+settle, or whose residual is out of proportion to their current, are gathered and fitted again
+from several starts, and the best is kept.
 """
 
 from __future__ import annotations
@@ -16,16 +15,11 @@ from typing import TypeAlias
 import numpy as np
 
 from grading.iv.diode import Diodes
-from grading.iv.levenberg import SERIES, SHUNT, State, begin, invert_spd, minimise
-from grading.iv.normal import exact, implicit, solve
-from grading.iv.points import BoolArray, IntArray, Points, blocks, pack, scaled
+from grading.iv.levenberg import SERIES, SHUNT, State, invert_spd
+from grading.iv.normal import solve
+from grading.iv.points import CHUNK, BoolArray, IntArray, Points, blocks, pack, scaled
+from grading.iv.stages import coarse, polish, quick, suspect, thorough
 from grading.values import FloatArray, SingleDiode
-
-_THINNED = 40
-# Other starts (Rs and a, in units of the scales) for curves that may sit in a wrong minimum.
-_STARTS = ((0.0, 0.02), (0.0, 0.05), (0.0, 0.12), (0.0, 0.35), (0.05, 0.03), (0.05, 0.08))
-# A residual beyond this part of the largest current asks for restarts.
-_SUSPECT_LEVEL = 0.003
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,15 +82,20 @@ def fit_single_diode(
     """
     lengths = np.array([len(voltage) for voltage in voltages], dtype=np.intp)
     out = _empty(lengths.size)
-    for rows in blocks(lengths):
+    hard: list[IntArray] = [np.empty(0, dtype=np.intp)]
+    for rows in blocks(lengths, CHUNK):
         points = _gather(voltages, currents, weights, rows)
+        theta = coarse(points) if start is None else _scaled_theta(start.take(rows), points)
         if start is None:
-            state = fit_block(points)
+            state = quick(points, theta)
+            hard.append(rows[suspect(points, state)])
         else:
-            state = _polish(points, _scaled_theta(start.take(rows), points))
-        if noise is not None:
-            points, state = _effective(points, state, noise)
-        _store(out, rows, points, state)
+            state = polish(points, theta)
+        _store(out, rows, *_effective(points, state, noise))
+    left = np.concatenate(hard)
+    for places in blocks(lengths[left], CHUNK):
+        points = _gather(voltages, currents, weights, left[places])
+        _store(out, left[places], *_effective(points, thorough(points), noise))
     return out
 
 
@@ -110,8 +109,12 @@ def _gather(voltages: Ragged, currents: Ragged, weights: Ragged | None, rows: In
     )
 
 
-def _effective(points: Points, state: State, noise: tuple[float, float]) -> tuple[Points, State]:
+def _effective(
+    points: Points, state: State, noise: tuple[float, float] | None
+) -> tuple[Points, State]:
     """Refit under the variance that noise of current and voltage have together."""
+    if noise is None:
+        return points, state
     current_noise = (noise[0] / points.ampere)[:, None]
     voltage_noise = (noise[1] / points.volt)[:, None]
     for _ in range(3):
@@ -121,7 +124,7 @@ def _effective(points: Points, state: State, noise: tuple[float, float]) -> tupl
         variance = current_noise**2 + (conductance * voltage_noise) ** 2
         weight = np.where(points.weight > 0, current_noise**2 / variance, 0.0)
         points = points.reweighted(weight)
-        state = _polish(points, state.theta)
+        state = polish(points, state.theta)
     return points, state
 
 
@@ -187,77 +190,3 @@ def _covariance(points: Points, state: State) -> FloatArray:
     one = np.ones_like(ohm)
     unit = np.stack([points.ampere, one, ohm, 1.0 / ohm, one])
     return np.asarray((inverse * unit[:, None] * unit).transpose(2, 0, 1), dtype=np.float64)
-
-
-def fit_block(points: Points) -> State:
-    """Fit one block of curves to convergence."""
-    state = _staged(points, start(points))
-    rows = np.flatnonzero(_suspect(points, state))
-    if rows.size:
-        _restart(points, state, rows)
-    return state
-
-
-def start(points: Points) -> FloatArray:
-    """Return closed-form parameters ``(5, m)`` from short circuit, maximum power and V_oc."""
-    v, i, used = points.voltage, points.current, points.weight > 0
-    v_oc = np.where(used & (i > 0.0), v, -np.inf).max(axis=1)
-    v_oc = np.where(np.isfinite(v_oc) & (v_oc > 0.05), v_oc, 1.0)
-    flat = used & (v <= 0.5 * v_oc[:, None])
-    light = np.where(flat, i, -np.inf).max(axis=1)
-    light = np.where(np.isfinite(light), light, 1.0)
-    peak = np.where(used, v * i, -np.inf).argmax(axis=1)[:, None]
-    v_mp = np.take_along_axis(v, peak, axis=1)[:, 0]
-    i_mp = np.minimum(np.take_along_axis(i, peak, axis=1)[:, 0], 0.99 * light)
-    i_mp = np.maximum(i_mp, 0.05 * np.abs(light) + 1e-3)
-    light = np.maximum(light, 1.01 * i_mp)
-    lost = light - i_mp
-    log = np.log(lost / light)
-    a = lost * (2.0 * v_mp - v_oc) / (i_mp + lost * log)
-    a = np.clip(a, 0.02, 0.3)
-    series = np.clip((a * log + v_oc - v_mp) / i_mp, 0.002, 0.2)
-    return _anchored(light, v_oc, series, a)
-
-
-def _anchored(light: FloatArray, v_oc: FloatArray, series: FloatArray, a: FloatArray) -> FloatArray:
-    """Return parameters whose curve runs through ``light`` and ``v_oc``."""
-    q = np.log(np.maximum(light, 1e-3)) + (1.0 - v_oc) / a
-    return np.stack([light, q, series, np.full_like(a, 0.01), np.log(a)])
-
-
-def _staged(points: Points, theta: FloatArray) -> State:
-    if points.voltage.shape[1] > 2 * _THINNED:
-        thin = points.thinned(_THINNED)
-        coarse = begin(thin, theta, implicit, 1e-2)
-        theta = minimise(thin, coarse, implicit, tolerance=1e-4, iterations=25).theta
-    state = begin(points, theta, implicit, 1e-3)
-    state = minimise(points, state, implicit, tolerance=1e-5, iterations=25)
-    return _polish(points, state.theta)
-
-
-def _polish(points: Points, theta: FloatArray) -> State:
-    state = begin(points, theta, exact, 1e-6)
-    return minimise(points, state, exact, tolerance=1e-9, iterations=60)
-
-
-def _suspect(points: Points, state: State) -> BoolArray:
-    count = np.maximum(np.count_nonzero(points.weight, axis=1), 1)
-    level = np.sqrt(state.normal.cost / count)
-    suspect: BoolArray = (level > _SUSPECT_LEVEL) | ~state.converged
-    return suspect
-
-
-def _restart(points: Points, state: State, rows: IntArray) -> None:
-    part = points.take(rows)
-    base = start(part)
-    for series, a in _STARTS:
-        v_oc = np.ones(rows.size)
-        theta = _anchored(base[0], v_oc, np.full(rows.size, series), np.full(rows.size, a))
-        other = _staged(part, theta)
-        better = other.normal.cost < state.normal.cost[rows] * (1 - 1e-12)
-        at = rows[better]
-        state.theta[:, at] = other.theta[:, better]
-        state.normal.cost[at] = other.normal.cost[better]
-        state.normal.gradient[:, at] = other.normal.gradient[:, better]
-        state.normal.matrix[:, :, at] = other.normal.matrix[:, :, better]
-        state.converged[at] = other.converged[better]

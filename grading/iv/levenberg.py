@@ -11,10 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from grading.iv.normal import Normal
-from grading.iv.points import BoolArray, Points
+from grading.iv.points import BoolArray, IntArray, Points
 from grading.values import FloatArray
 
 Evaluate = Callable[[Points, FloatArray], Normal]
@@ -23,6 +22,8 @@ SERIES, SHUNT, LOG_A = 2, 3, 4
 # Bounds of the scaled parameters. ``a`` spans 0.3% to all of the largest voltage.
 LOWER = np.array([-5.0, -60.0, 0.0, 0.0, np.log(0.003)])
 UPPER = np.array([50.0, 30.0, 3.0, 20.0, np.log(2.0)])
+# A mean square below this is zero but for rounding.
+_NOTHING = 1e-26
 # The longest step of each parameter in one iteration: the model's exponential forgives no more.
 _REACH = np.array([1.0, 3.0, 0.2, 0.5, 0.7])[:, None]
 
@@ -63,29 +64,32 @@ def minimise(
 
 
 def _advance(
-    points: Points, state: State, rows: NDArray[np.intp], evaluate: Evaluate, tolerance: float
+    points: Points, state: State, rows: IntArray, evaluate: Evaluate, tolerance: float
 ) -> None:
     theta, damping = state.theta[:, rows], state.damping[rows]
-    old = Normal(
-        state.normal.cost[rows], state.normal.gradient[:, rows], state.normal.matrix[:, :, rows]
-    )
-    step = bounded_step(old, theta, damping)
-    trial = np.clip(theta + step, LOWER[:, None], UPPER[:, None])
+    old = state.normal.take(rows)
+    trial = theta + bounded_step(old, theta, damping)
+    trial = np.clip(trial, LOWER[:, None], UPPER[:, None])
     gain = _gain(old.matrix, -old.gradient, trial - theta)
-    new = evaluate(points, trial)
-    # Rounding decides between equal costs; a step that predicts no gain is taken as an arrival.
-    tiny = gain <= tolerance * old.cost
-    better = (new.cost < old.cost) | (tiny & (new.cost <= old.cost * (1 + 1e-12)))
+    floor = _NOTHING * np.count_nonzero(points.weight, axis=1)
+    # The damped gain understates what is left to win, so arrival counts only when nearly free.
+    arrived = ((gain <= tolerance * old.cost) & (damping < 0.1)) | (old.cost <= floor)
+    state.converged[rows[arrived]] = True
+    going = np.flatnonzero(~arrived)
+    if going.size == 0:
+        return
+    rows, trial, damping = rows[going], trial[:, going], damping[going]
+    new = evaluate(points if going.size == arrived.size else points.take(going), trial)
+    better = new.cost < old.cost[going]
+    state.damping[rows] = np.where(better, damping * 0.1, np.minimum(damping * 10.0, 1e8))
+    # Where even a tiny step wins nothing, rounding has the last word.
+    state.converged[rows[~better & (damping > 1e6)]] = True
+    if better.all() and rows.size == state.damping.size:
+        state.theta, state.normal = trial, new
+        return
     keep = rows[better]
     state.theta[:, keep] = trial[:, better]
-    state.normal.cost[keep] = new.cost[better]
-    state.normal.gradient[:, keep] = new.gradient[:, better]
-    state.normal.matrix[:, :, keep] = new.matrix[:, :, better]
-    state.damping[rows] = np.where(better, damping * 0.1, np.minimum(damping * 10.0, 1e8))
-    # The damped gain understates what is left to win, so arrival counts only when nearly free.
-    state.converged[rows] = tiny & (damping < 1e-2)
-    stuck = ~better & (damping > 1e6)
-    state.converged[rows[stuck]] = True
+    state.normal.put(keep, new.take(np.flatnonzero(better)))
 
 
 def bounded_step(normal: Normal, theta: FloatArray, damping: FloatArray) -> FloatArray:

@@ -18,7 +18,7 @@ import numpy as np
 
 from grading.values import FloatArray
 
-_CURRENTS = 240  # samples along the current of a substring
+_CURRENTS = 800  # samples along the current of a substring
 _ROUNDS = 60
 
 
@@ -74,37 +74,30 @@ class ModuleModel:
         levels = np.unique(self.photocurrent)
         if levels.size > 24:
             levels = np.quantile(levels, np.linspace(0, 1, 24))
-        bends = levels[:, None] * (1.0 - np.geomspace(1e-6, 0.3, 40))
+        bends = levels[:, None] * (1.0 - np.geomspace(1e-6, 0.3, 100))
         beyond = levels[:, None] * (1.0 + np.geomspace(1e-6, 0.1, 10))
         line = np.linspace(-0.3 * largest, 1.05 * max(largest, float(levels.max())), _CURRENTS)
         return np.unique(np.concatenate([bends.ravel(), beyond.ravel(), line]))
 
     def _substring_voltages(self, own: FloatArray) -> FloatArray:
-        shape = np.broadcast_shapes(
-            *(
-                np.shape(array)
-                for array in (
-                    self.photocurrent,
-                    self.saturation_current,
-                    self.resistance_series,
-                    self.conductance_shunt,
-                    self.nVth,
-                )
-            )
+        parameters = np.broadcast_arrays(
+            self.photocurrent,
+            self.saturation_current,
+            self.resistance_series,
+            self.conductance_shunt,
+            self.nVth,
         )
-        out = np.zeros((shape[0], shape[1], own.size))
-        for cell in range(shape[2]):
-            columns = [
-                np.broadcast_to(array, shape)[:, :, cell, None]
-                for array in (
-                    self.photocurrent,
-                    self.saturation_current,
-                    self.resistance_series,
-                    self.conductance_shunt,
-                    self.nVth,
-                )
-            ]
-            out += self._junction(columns, own) - own * columns[2]
+        modules, substrings, cells = parameters[0].shape
+        out = np.zeros((modules, substrings, own.size))
+        known: list[FloatArray] = []
+        volts = out
+        for cell in range(cells):
+            columns = [array[:, :, cell, None] for array in parameters]
+            # Most cells of a module are alike, and neighbours most of all.
+            if not known or not all(map(np.array_equal, columns, known)):
+                volts = self._junction(columns, own) - own * columns[2]
+                known = columns
+            out += volts
         return out
 
     def _junction(self, cell: list[FloatArray], own: FloatArray) -> FloatArray:

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from grading.iv.diode import Diodes, single_diode_current
-from grading.iv.points import BoolArray, Points
+from grading.iv.points import BoolArray, IntArray, Points
 from grading.values import FloatArray
 
-# The largest Newton step at which the next error, its square, is below rounding.
-_SETTLED = 1e-7
+# The largest Newton step, in exponents, whose square, the next error, is of no account.
+_SETTLED = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,18 @@ class Normal:
     cost: FloatArray
     gradient: FloatArray
     matrix: FloatArray
+
+    def take(self, rows: IntArray) -> Normal:
+        """Return some of the curves."""
+        if rows.size == self.cost.size:
+            return self
+        return Normal(self.cost[rows], self.gradient[:, rows], self.matrix[:, :, rows])
+
+    def put(self, rows: IntArray, other: Normal) -> None:
+        """Replace some of the curves, in place."""
+        self.cost[rows] = other.cost
+        self.gradient[:, rows] = other.gradient
+        self.matrix[:, :, rows] = other.matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +85,35 @@ def implicit(points: Points, theta: FloatArray) -> Normal:
     The residual ``F / D`` differs from that of the explicit current by a relative amount of the
     order of the residual itself, which the exact stage then removes.
     """
-    model = _Model.of(theta)
-    diode = model.diode(points.voltage, points.current)
-    stiff = model.stiffness(diode)
-    square = points.weight / (stiff * stiff)
-    sums = _sums(points.voltage, points.current, diode, square)
+    sums = np.empty((3, 6, theta.shape[1]))
+    for rows in points.parts():
+        part, model = points.take(rows), _Model.of(theta[:, rows])
+        diode = model.diode(part.voltage, part.current)
+        stiff = model.stiffness(diode)
+        stiff *= stiff
+        square = np.divide(part.weight, stiff, out=stiff)
+        sums[:, :, rows] = _sums(_basis(part.voltage, part.current), diode, square)
     return _assemble(sums, theta)
 
 
 def exact(points: Points, theta: FloatArray) -> Normal:
     """Linearise at the model's own current, the solution of the implicit equation."""
-    current, diode, stiff = solve(points, theta)
-    square = points.weight / (stiff * stiff)
-    sums = _sums(points.voltage, current, diode, square)
-    residual = current - points.current
-    pull = np.stack([residual, residual], axis=1)
-    pull *= (points.weight / stiff)[:, None]
-    pull[:, 1] *= diode
-    basis = _basis(points.voltage, current)[:, :3]
-    side = np.matmul(pull, basis.swapaxes(1, 2)).transpose(1, 2, 0).reshape(6, -1)
-    full = _assemble(sums, theta)
-    cost = np.vecdot(residual * points.weight, residual)
-    return Normal(cost, _combine(side, theta), full.matrix)
+    sums, side = np.empty((3, 6, theta.shape[1])), np.empty((2, 3, theta.shape[1]))
+    cost = np.empty(theta.shape[1])
+    for rows in points.parts():
+        part = points.take(rows)
+        current, diode, stiff = solve(part, theta[:, rows])
+        basis = _basis(part.voltage, current)
+        weight = part.weight / stiff
+        residual = current - part.current
+        pull = np.empty((residual.shape[0], 2, residual.shape[1]))
+        np.multiply(weight, residual, out=pull[:, 0])
+        np.multiply(pull[:, 0], diode, out=pull[:, 1])
+        side[:, :, rows] = np.matmul(pull, basis[:, :3].swapaxes(1, 2)).transpose(1, 2, 0)
+        sums[:, :, rows] = _sums(basis, diode, np.divide(weight, stiff, out=weight))
+        cost[rows] = np.vecdot(residual * part.weight, residual)
+    matrix = _assemble(sums, theta).matrix
+    return Normal(cost, _combine(side.reshape(6, -1), theta), matrix)
 
 
 def solve(points: Points, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -166,16 +185,14 @@ def _basis(voltage: FloatArray, current: FloatArray) -> FloatArray:
     return basis
 
 
-def _sums(
-    voltage: FloatArray, current: FloatArray, diode: FloatArray, square: FloatArray
-) -> FloatArray:
+def _sums(basis: FloatArray, diode: FloatArray, square: FloatArray) -> FloatArray:
     """Return sums ``(3, 6, m)`` of ``square * E^k`` times the monomials of v and i."""
-    powers = np.empty((voltage.shape[0], 3, voltage.shape[1]))
+    powers = np.empty((diode.shape[0], 3, diode.shape[1]))
     powers[:, 0] = square
     np.multiply(square, diode, out=powers[:, 1])
     np.multiply(powers[:, 1], diode, out=powers[:, 2])
-    product = np.matmul(powers, _basis(voltage, current).swapaxes(1, 2))
-    return np.ascontiguousarray(product.transpose(1, 2, 0))
+    sums: FloatArray = np.matmul(powers, basis.swapaxes(1, 2))
+    return sums.transpose(1, 2, 0)
 
 
 # Where the product of two of {1, v, i} stands among the six monomials.

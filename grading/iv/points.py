@@ -12,8 +12,10 @@ from grading.values import FloatArray
 
 IntArray = NDArray[np.intp]
 BoolArray = NDArray[np.bool_]
-# Samples in one block: its arrays together take 1 to 2 MB, the size of one core's L2 cache.
-BLOCK = 24_576
+# Samples in one block: its dozen arrays together take about 1 MB, the size of one core's L2 cache.
+BLOCK = 16_384
+# Samples that are gathered at a time: their curves share the small linear algebra of each step.
+CHUNK = 12 * BLOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,12 @@ class Points:
             self.ampere[rows],
         )
 
+    def parts(self) -> Iterator[slice]:
+        """Yield rows that fill one block each."""
+        step = max(1, BLOCK // self.voltage.shape[1])
+        for first in range(0, self.voltage.shape[0], step):
+            yield slice(first, first + step)
+
     def reweighted(self, weight: FloatArray) -> Points:
         """Return the same curves under another weight, shape ``(m, n)``."""
         return Points(self.voltage, self.current, weight, self.volt, self.ampere)
@@ -57,13 +65,13 @@ class Points:
         )
 
 
-def blocks(lengths: IntArray) -> Iterator[IntArray]:
-    """Yield index arrays of curves of similar length that fill one block each."""
+def blocks(lengths: IntArray, samples: int) -> Iterator[IntArray]:
+    """Yield index arrays of curves of similar length that hold about ``samples`` each."""
     order = np.argsort(lengths, kind="stable")
     start = 0
     while start < order.size:
         longest = max(1, int(lengths[order[start]]))
-        stop = start + max(1, BLOCK // longest)
+        stop = start + max(1, samples // longest)
         while stop > start + 1 and lengths[order[min(stop, order.size) - 1]] > 1.25 * longest:
             stop = start + max(1, (stop - start) // 2)
         yield order[start:stop]
