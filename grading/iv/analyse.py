@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from grading.errors import CurveError
 from grading.iv.diagnose import Case, diagnose
-from grading.iv.diode import Diodes, model_key_figures
+from grading.iv.diode import Diodes, model_key_figures, single_diode_current
 from grading.iv.fit import Fits, fit_single_diode
 from grading.iv.keyfigures import key_figures
+from grading.iv.points import BoolArray
 from grading.iv.prepare import Prepared, prepare
 from grading.iv.robust import Robust, discount
 from grading.iv.standard import Measured, standard_figures, stepped_figures
@@ -48,7 +50,7 @@ def analyse(
     if nameplates is None or isinstance(nameplates, Nameplate):
         nameplates = [nameplates or Nameplate()] * len(curves)
     ready = [_prepared(*pair) for pair in zip(curves, nameplates, strict=True)]
-    results = iter(_analyse([one for one in ready if isinstance(one, Prepared)]))
+    results = iter(_refuse_swapped([one for one in ready if isinstance(one, Prepared)]))
     return [next(results) if isinstance(one, Prepared) else one for one in ready]
 
 
@@ -57,6 +59,34 @@ def _prepared(curve: IVCurve, nameplate: Nameplate) -> Prepared | CurveError:
         return prepare(curve, nameplate)
     except CurveError as error:
         return error
+
+
+def _refuse_swapped(prepared: list[Prepared]) -> list[IVResult | CurveError]:
+    """Analyse the curves, but for those that fit far better with their columns exchanged."""
+    suspects = [k for k, one in enumerate(prepared) if one.current.max() > one.voltage.max()]
+    swapped = {suspects[k] for k in np.flatnonzero(_exchange_fits([prepared[k] for k in suspects]))}
+    kept = iter(_analyse([one for k, one in enumerate(prepared) if k not in swapped]))
+    return [_swapped() if k in swapped else next(kept) for k in range(len(prepared))]
+
+
+def _exchange_fits(prepared: list[Prepared]) -> BoolArray:
+    if not prepared:
+        return np.zeros(0, dtype=bool)
+    voltages = [one.voltage for one in prepared]
+    currents = [one.current for one in prepared]
+    tops = np.array([(one.voltage.max(), one.current.max()) for one in prepared]).T
+    given = fit_single_diode(voltages, currents).rmse / tops[1]
+    exchanged = fit_single_diode(currents, voltages).rmse / tops[0]
+    better: BoolArray = (exchanged < given / 3.0) & (given > 1e-3)
+    return better
+
+
+def _swapped() -> CurveError:
+    return CurveError(
+        "swapped_columns",
+        "The curve is that of a module only with voltage and current exchanged.",
+        "Exchange the columns.",
+    )
 
 
 def _analyse(prepared: list[Prepared]) -> list[IVResult]:
@@ -75,7 +105,7 @@ def _analyse(prepared: list[Prepared]) -> list[IVResult]:
     results = []
     for row, one in enumerate(prepared):
         n_vth = thermal_voltage(one)
-        plain = fits.one(row, n_vth)
+        plain = _over_all(fits.one(row, n_vth), one)
         better = robust[row]
         sturdy = None if better is None else better.fits.one(better.row, n_vth)
         case = Case(
@@ -90,6 +120,14 @@ def _analyse(prepared: list[Prepared]) -> list[IVResult]:
         )
         results.append(_result(case, plain, sturdy))
     return results
+
+
+def _over_all(model: SingleDiode, one: Prepared) -> SingleDiode:
+    """Count the residual over all samples where only averages were fitted."""
+    if one.averaged == 1:
+        return model
+    residual = single_diode_current(one.samples[0], model) - one.samples[1]
+    return replace(model, rmse_A=float(np.sqrt(np.mean(residual**2))))
 
 
 def _steps(prepared: list[Prepared]) -> list[Steps | None]:
@@ -169,7 +207,7 @@ def _untranslatable(one: Prepared) -> str | None:
         return f"an irradiance of {one.irradiance:.4g} W/m² is too low"
     if one.curve.temperature is None or not np.isfinite(one.curve.temperature):
         return "its cell temperature is not known"
-    if one.nameplate.cells_in_series is None:
+    if (one.nameplate.cells_in_series or 0) <= 0:
         return "the number of cells in series is not known"
     return None
 
@@ -205,6 +243,6 @@ def _counted(steps: Steps | None) -> BypassSteps:
 def thermal_voltage(one: Prepared) -> float | None:
     """Return N_s k T / q [V], or None where cells or temperature are not known."""
     cells, temperature = one.nameplate.cells_in_series, one.curve.temperature
-    if cells is None or temperature is None or not np.isfinite(temperature):
+    if not cells or cells < 0 or temperature is None or not np.isfinite(temperature):
         return None
     return cells * BOLTZMANN_PER_CHARGE * (temperature + ZERO_CELSIUS)

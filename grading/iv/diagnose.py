@@ -26,6 +26,7 @@ _NOISE_LIMIT = 0.02  # of I_sc
 _DISAGREE = 0.01  # of P_mp, between practice and fit
 _BAD_PART = 0.2  # of the samples
 _MISFIT = 0.02  # of I_sc
+_DRIFT_LIMIT = 0.005  # of I_sc, over half the sweep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +170,7 @@ def _rising(case: Case) -> Iterator[Finding]:
     rise = slope * 0.52 * case.fitted.v_oc / max(case.fitted.i_sc, 1e-12)
     u = case.prepared.noise / np.sqrt(spread) * 0.52 * case.fitted.v_oc / case.fitted.i_sc
     if rise > max(0.003, 5 * u):
-        severity = Severity.ERROR if rise > 0.02 else Severity.INFO
+        severity = Severity.ERROR if rise > _DRIFT_LIMIT else Severity.INFO
         detail = "The current rises with the voltage: the light drifted during the sweep."
         yield _finding("light_drifted", severity, detail, 100 * rise, "% of I_sc", 100 * float(u))
 

@@ -6,7 +6,7 @@ what would have to be guessed (swapped columns, a reversed sign, milliamperes) a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,6 +33,7 @@ class Prepared:
     irradiance: float | None  # W/m², mean
     noise: float  # A, standard deviation of one sample's current
     averaged: int  # samples per group
+    samples: tuple[FloatArray, FloatArray]  # V, A; the same before averaging
     dark: bool
     findings: tuple[Finding, ...]
 
@@ -54,6 +55,7 @@ def prepare(curve: IVCurve, nameplate: Nameplate) -> Prepared:
     if light is not None and not dark:
         current, notes = _steady(current, light, voltage)
         findings += notes
+    samples = (voltage, current)
     groups = -(-voltage.size // _MOST)
     if groups > 1:
         voltage, current = _averaged(voltage, groups), _averaged(current, groups)
@@ -74,6 +76,7 @@ def prepare(curve: IVCurve, nameplate: Nameplate) -> Prepared:
         irradiance=mean,
         noise=sample_noise(voltage, current),
         averaged=groups,
+        samples=samples,
         dark=dark,
         findings=tuple(findings),
     )
@@ -221,8 +224,3 @@ def _averaged(values: FloatArray, size: int) -> FloatArray:
     starts = np.arange(0, values.size, size)
     counts = np.diff(np.append(starts, values.size))
     return np.asarray(np.add.reduceat(values, starts) / counts, dtype=np.float64)
-
-
-def with_current(prepared: Prepared, current: FloatArray) -> Prepared:
-    """Return the same curve with other currents."""
-    return replace(prepared, current=current)
