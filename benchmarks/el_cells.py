@@ -12,7 +12,9 @@ from __future__ import annotations
 import argparse
 import csv
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -136,17 +138,15 @@ def synth_rows(folder: Path, model: CellModel | None) -> None:
 
 
 def speed_row(model: CellModel | None) -> None:
-    """Time of a module's cells, as a multiple of copying them 1000 times."""
+    """Time of a module's cells, and as a multiple of copying them."""
     cells = rendered_set(CELLS_PER_MODULE, seed=9_003).cells
-    times = [
-        best_time(lambda which=which: judge_cells(cells, model=which)) for which in (None, model)
-    ]
+    times = [best_time(partial(judge_cells, cells, model=which)) for which in (None, model)]
     copy = best_time(lambda: [cells.copy() for _ in range(100)]) / 100
     row("60 cells, one thread [s]", *times)
     row("60 cells, in memory passes over them", *(each / copy for each in times), form="{:.0f}")
 
 
-def best_time(action, repeats: int = 5) -> float:
+def best_time(action: Callable[[], object], repeats: int = 5) -> float:
     """Least time of several runs [s]."""
     action()
     times = []

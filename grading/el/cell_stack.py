@@ -65,15 +65,19 @@ INTERIOR = interior()
 
 def bright_level(stack: Stack) -> NDArray[np.float32]:
     """The level of each cell's sound area: its 85th percentile, ``(n,)``."""
-    level = np.percentile(stack[:, INTERIOR], 85, axis=1)
+    level = np.percentile(stack[:, ::2, ::2][:, INTERIOR[::2, ::2]], 85, axis=1)
     return np.maximum(level, 1e-6).astype(np.float32)
 
 
-def clean_cells(stack: Stack) -> CleanCells:
-    """Normalise each cell by itself, lay its busbars horizontally and fill them in."""
+def clean_cells(stack: Stack, *, of_one_module: bool = False) -> CleanCells:
+    """Normalise each cell by itself, lay its busbars horizontally and fill them in.
+
+    The cells of one module have their busbars one way: then all of them decide together.
+    """
     bright = bright_level(stack)
     cells = stack / bright[:, None, None]
-    turned = _line_score(cells.transpose(0, 2, 1)) > _line_score(cells)
+    upright = _line_score(cells.transpose(0, 2, 1)) - _line_score(cells)
+    turned = np.full(len(cells), np.median(upright) > 0) if of_one_module else upright > 0
     cells = np.where(turned[:, None, None], cells.transpose(0, 2, 1), cells)
     rows = _busbar_rows(cells)
     closed = untall(_close_vertically(tall_image(cells), 13))

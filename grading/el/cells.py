@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grading.el.cell_class import cell_classes
+from grading.el.cell_common import without_common_marks
 from grading.el.cell_cracks import trace_cracks
 from grading.el.cell_marks import CRACK, INACTIVE, classical_marks
 from grading.el.cell_masks import net_marks
@@ -68,7 +69,7 @@ def judge_cells(stack: Stack, *, model: CellModel | None = None) -> CellJudgemen
     Raises:
         ImageError: the stack is not made of finite pictures of that size.
     """
-    return _judge(_checked(stack), model, views=1)
+    return _judge(_checked(stack), model, views=1, of_one_module=True)
 
 
 def judge_single(
@@ -83,7 +84,7 @@ def judge_single(
     """
     cells = [single_cell(image) for image in images]
     stack = np.stack(cells) if cells else np.zeros((0, SIDE, SIDE), np.float32)
-    return _judge(_checked(stack), model, views=4)
+    return _judge(_checked(stack), model, views=4, of_one_module=False)
 
 
 def single_cell(image: NDArray[Any]) -> NDArray[np.float32]:
@@ -119,12 +120,17 @@ def _checked(stack: Stack) -> Stack:
     return np.ascontiguousarray(stack, np.float32)
 
 
-def _judge(stack: Stack, model: CellModel | None, *, views: int) -> CellJudgements:
+def _judge(
+    stack: Stack, model: CellModel | None, *, views: int, of_one_module: bool
+) -> CellJudgements:
     if not len(stack):
         return _nothing()
-    cells = clean_cells(stack)
-    seen = _classical(cells) if model is None else _learned(cells, model, views)
+    cells = clean_cells(stack, of_one_module=of_one_module)
     dark = cells.bright < DARK_CELL
+    if of_one_module:
+        usual = without_common_marks(cells.cells, cells.busbar_rows, dark)
+        cells = replace(cells, cells=usual)
+    seen = _classical(cells) if model is None else _learned(cells, model, views)
     labels, turned = np.where(dark[:, None, None], INACTIVE, seen.labels), cells.turned
     labels = labels.astype(np.uint8)
     cracks = trace_cracks((labels == CRACK).astype(np.uint8), cells.busbar_rows)

@@ -79,9 +79,8 @@ def test_an_area_has_its_size_and_level() -> None:
 def test_cracks_cut_off_the_corner_they_enclose() -> None:
     crack = CrackSpec(points=((0.0, 0.1), (0.1, 0.0)), width=0.015)
     area = AreaSpec(seed=(0.03, 0.04), level=0.1)
-    cell = render_cell(
-        CellSpec(cracks=(crack,), areas=(area,)), replace(FLAT, margin=0.0), side=160
-    )
+    style = replace(FLAT, margin=0.0)
+    cell = render_cell(CellSpec(cracks=(crack,), areas=(area,)), style, side=160)
     assert cell.labels[3, 3] == Label.INACTIVE
     assert cell.inactive_fraction == pytest.approx(0.005, abs=0.002)
 

@@ -33,6 +33,12 @@ def test_a_cell_with_upright_busbars_is_turned(picture) -> None:
     np.testing.assert_allclose(cells.cells[0], cells.cells[1], atol=1e-6)
 
 
+def test_a_modules_cells_decide_on_their_direction_together(picture) -> None:
+    bare = picture(style=ModuleStyle(busbars=0)).image
+    stack = np.stack([picture(seed=1).image.T, picture(seed=2).image.T, bare])
+    assert clean_cells(stack, of_one_module=True).turned.all()
+
+
 @pytest.mark.parametrize("angle", np.arange(0, 180, 30))
 def test_a_line_answers_strongest_in_its_own_direction(angle: int) -> None:
     y, x = np.mgrid[:160, :160].astype(np.float32) - 80
