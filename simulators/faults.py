@@ -1,4 +1,12 @@
-"""Faults that a simulator shows when told to: once, or until cleared."""
+"""Faults that a simulator shows when told to: once, or until cleared.
+
+    washer.faults.once("late_reply")         # what any device does to its next reply
+    tester.faults.once("truncate@FETC")      # ... to its next reply to a request with FETC
+    tester.faults.always("lamp_fails")       # what this kind of device can do besides
+
+Each simulated device names its own faults in its docstring; those of every wire are
+``drop_reply``, ``late_reply``, ``corrupt``, ``truncate`` and ``hang_up`` (``simulators.wire``).
+"""
 
 from __future__ import annotations
 
@@ -36,4 +44,13 @@ class Faults:
         if self._once[name] > 0:
             self._once[name] -= 1
             return True
+        return False
+
+    def take_for(self, name: str, request: bytes) -> bool:
+        """Whether to show ``name``, or ``name@PART`` where ``request`` holds PART."""
+        planned = [*self._always, *(key for key, left in self._once.items() if left > 0)]
+        for key in planned:
+            fault, at, part = key.partition("@")
+            if fault == name and (not at or part.encode() in request):
+                return self.take(key)
         return False
