@@ -1,0 +1,132 @@
+"""The tables. What queries need is promoted to columns; the rest of a report is JSON.
+
+An inspection's columns show its current verdict; every verdict that was ever given stays in
+``verdict``, with who gave it and why.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+SHORT, LONG = 80, 200
+
+
+class Base(DeclarativeBase):
+    """All tables of the records."""
+
+
+class Panel(Base):
+    """A panel, as it was known when it was last seen."""
+
+    __tablename__ = "panel"
+
+    panel_id: Mapped[str] = mapped_column(String(SHORT), primary_key=True)
+    serial: Mapped[str | None] = mapped_column(String(LONG))
+    maker: Mapped[str | None] = mapped_column(String(LONG))
+    model: Mapped[str | None] = mapped_column(String(LONG))
+
+
+class Inspection(Base):
+    """One visit of a panel to a line, with its current verdict."""
+
+    __tablename__ = "inspection"
+    __table_args__ = (
+        Index("inspection_by_time", "measured_at", "inspection_id"),
+        Index("inspection_by_verdict", "verdict", "measured_at", "inspection_id"),
+        Index("inspection_by_grade", "grade", "measured_at", "inspection_id"),
+        Index("inspection_by_maker", "maker", "measured_at", "inspection_id"),
+        Index("inspection_by_lot", "lot", "measured_at", "inspection_id"),
+        Index("inspection_by_panel", "panel_id", "measured_at", "inspection_id"),
+    )
+
+    inspection_id: Mapped[str] = mapped_column(String(LONG), primary_key=True)
+    panel_id: Mapped[str] = mapped_column(ForeignKey("panel.panel_id"))
+    measured_at: Mapped[str] = mapped_column(String(40))
+    recorded_at: Mapped[str] = mapped_column(String(40))
+    maker: Mapped[str | None] = mapped_column(String(LONG))
+    model: Mapped[str | None] = mapped_column(String(LONG))
+    lot: Mapped[str | None] = mapped_column(String(LONG))
+    verdict: Mapped[str] = mapped_column(String(10))
+    grade: Mapped[str | None] = mapped_column(String(20))
+    destination: Mapped[str] = mapped_column(String(SHORT))
+    p_mp: Mapped[float | None]
+    nameplate_ratio: Mapped[float | None]
+    rules: Mapped[str] = mapped_column(String(SHORT))
+    software: Mapped[str] = mapped_column(String(40))
+    version: Mapped[int] = mapped_column(default=1)  # grows with every new verdict
+
+    verdicts: Mapped[list[Verdict]] = relationship(order_by="Verdict.verdict_id")
+    events: Mapped[list[Event]] = relationship(order_by="Event.event_id")
+
+
+class Verdict(Base):
+    """One verdict on an inspection; never changed and never deleted.
+
+    ``source`` is graded, regrade or override. The report of an override is that of the verdict
+    it replaces, so it is not stored again.
+    """
+
+    __tablename__ = "verdict"
+
+    verdict_id: Mapped[int] = mapped_column(primary_key=True)
+    inspection_id: Mapped[str] = mapped_column(ForeignKey("inspection.inspection_id"), index=True)
+    outcome: Mapped[str] = mapped_column(String(10))
+    grade: Mapped[str | None] = mapped_column(String(20))
+    destination: Mapped[str] = mapped_column(String(SHORT))
+    source: Mapped[str] = mapped_column(String(10))
+    by: Mapped[str | None] = mapped_column(String(LONG))
+    reason: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[str] = mapped_column(String(40))
+    schema: Mapped[int | None]
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+class EvidenceFile(Base):
+    """One file of an inspection's evidence, by its hash."""
+
+    __tablename__ = "evidence_file"
+
+    inspection_id: Mapped[str] = mapped_column(
+        ForeignKey("inspection.inspection_id"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(String(LONG), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int]
+
+
+class Event(Base):
+    """One step of a visit."""
+
+    __tablename__ = "event"
+
+    event_id: Mapped[int] = mapped_column(primary_key=True)
+    inspection_id: Mapped[str] = mapped_column(ForeignKey("inspection.inspection_id"), index=True)
+    phase: Mapped[str] = mapped_column(String(20))
+    at: Mapped[str] = mapped_column(String(40))
+    detail: Mapped[str | None] = mapped_column(Text)
+
+
+class Audit(Base):
+    """Who did what, and when."""
+
+    __tablename__ = "audit"
+
+    audit_id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[str] = mapped_column(String(40), index=True)
+    by: Mapped[str] = mapped_column(String(LONG))
+    action: Mapped[str] = mapped_column(String(40))
+    subject: Mapped[str | None] = mapped_column(String(LONG))
+    detail: Mapped[str | None] = mapped_column(Text)
+
+
+class GradeCount(Base):
+    """How many inspections stand at each verdict and grade, kept with every change."""
+
+    __tablename__ = "grade_count"
+
+    verdict: Mapped[str] = mapped_column(String(10), primary_key=True)
+    grade: Mapped[str] = mapped_column(String(20), primary_key=True)  # "" without a grade
+    count: Mapped[int] = mapped_column(default=0)
