@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
 from api.records import Records
@@ -131,7 +132,7 @@ async def _serve(
     web = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, lifespan="on")
     )
-    tasks = list(helpers or [])
+    tasks = [*(helpers or []), asyncio.create_task(_end_streams(web, app))]
     if station is not None and stop_after is not None:
         tasks.append(asyncio.create_task(_stop_after(web, station, stop_after)))
     print(f"Zonkeur is at {server.url}  (Ctrl-C stops it)", flush=True)
@@ -141,6 +142,13 @@ async def _serve(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _end_streams(web: uvicorn.Server, app: FastAPI) -> None:
+    """End the event streams as soon as the server stops, or it would wait for them."""
+    while not web.should_exit:
+        await asyncio.sleep(0.1)
+    app.state.stopping.set()
 
 
 async def _stop_after(web: uvicorn.Server, station: StationControl, panels: int) -> None:

@@ -31,10 +31,10 @@ def upgrade(
     as_json: bool = typer.Option(False, "--json", help="One JSON document on stdout."),
 ) -> None:
     """Bring the database to the schema of this software."""
-    from api.records import upgrade_database
+    from api.database import open_database
 
     url = database_url(database, data)
-    upgrade_database(url)
+    open_database(url).dispose()
     if as_json:
         print_json({"database": url.rpartition("@")[2], "upgraded": True})
 

@@ -1,0 +1,15 @@
+"""The screens: pages from the server, brought up to date by its events."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from api.screens.pages import router
+from api.screens.render import HERE
+
+
+def install(app: FastAPI) -> None:
+    """Add the pages and their static files to the service."""
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    app.include_router(router)

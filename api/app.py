@@ -1,0 +1,35 @@
+"""The service as one application: routes, screens and problems."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from api import problems, routes, screens
+from api.records import Records
+from station.ports import StationControl
+
+
+def create_app(
+    *, records: Records, station: StationControl | None, evidence_dir: Path, build_id: str
+) -> FastAPI:
+    """Return the service. ``station`` is None where it only keeps records."""
+    app = FastAPI(
+        title="Zonkeur",
+        version=version("zonkeur"),
+        summary="Records and line of a test station for used solar panels",
+        docs_url=None,  # its page loads scripts from another host
+        redoc_url=None,
+    )
+    app.state.records = records
+    app.state.station = station
+    app.state.evidence_dir = evidence_dir
+    app.state.build_id = build_id
+    app.state.stopping = asyncio.Event()
+    problems.install(app)
+    app.include_router(routes.router)
+    screens.install(app)
+    return app

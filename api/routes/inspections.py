@@ -1,0 +1,246 @@
+"""What was measured and decided, and who decided otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+from fastapi import APIRouter, Header, Query
+from fastapi import Path as PathParameter
+from fastapi.responses import FileResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.deps import EvidenceDirDep, InspectionId, RecordsDep
+from api.problems import RESPONSES, Problem
+from api.records import Count, Filters, InspectionRecord, Page
+from evidence.curves import read_curves
+from evidence.folder import read_evidence
+from evidence.reports import report_from_json
+from evidence.store import read_manifest, write_durably
+from grading.el import draw_overlay
+from grading.iv import single_diode_current
+from grading.values import GradeReport, Outcome
+from station.ports import VisitEvent
+
+router = APIRouter(prefix="/api", tags=["inspections"], responses=RESPONSES)
+
+OVERLAY_WIDTH = 1600  # px, of the picture that screens show
+
+Short = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
+Moment = Annotated[str | None, Query(max_length=40, pattern=r"^\d{4}-\d\d-\d\d[0-9T:.+Z-]*$")]
+
+# Where a panel goes after a person's verdict.
+DESTINATIONS = {
+    Outcome.PASS: "stock",
+    Outcome.REJECT: "recycler",
+    Outcome.RETEST: "retest",
+    Outcome.HOLD: "hold",
+}
+
+
+class OverrideBody(BaseModel):
+    """A person's verdict, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+    outcome: Outcome = Field(examples=["hold"])
+    grade: str | None = Field(default=None, max_length=20, pattern=r"^[^\x00]*$", examples=["B"])
+    reason: str = Field(
+        min_length=3, max_length=500, pattern=r"^[^\x00]*$", examples=["Frame bent in transport"]
+    )
+    by: str = Field(min_length=1, max_length=80, pattern=r"^[^\x00]*$", examples=["Ann"])
+
+
+class Delivery(BaseModel):
+    """A report and its visit's history, from a station on another host."""
+
+    model_config = ConfigDict(extra="forbid")
+    report: dict[str, object]
+    history: tuple[VisitEvent, ...] = ()
+
+
+class Recorded(BaseModel):
+    """A record that is durable now."""
+
+    inspection_id: str
+
+
+class Curve(BaseModel):
+    """A measured curve and its fit, for plots."""
+
+    voltage: list[float]
+    current: list[float]
+    fit: FittedCurve | None
+
+
+class FittedCurve(BaseModel):
+    """The single-diode model's curve."""
+
+    voltage: list[float]
+    current: list[float]
+
+
+@router.get("/inspections")
+def list_inspections(
+    records: RecordsDep,
+    verdict: Outcome | None = None,
+    grade: Short = None,
+    maker: Short = None,
+    lot: Short = None,
+    panel_id: Short = None,
+    measured_from: Moment = None,
+    measured_to: Moment = None,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Page:
+    """List inspections, newest first; ``next_cursor`` leads to the following page."""
+    filters = Filters(
+        verdict=verdict,
+        grade=grade or None,
+        maker=maker or None,
+        lot=lot or None,
+        panel_id=panel_id or None,
+        measured_from=measured_from,
+        measured_to=measured_to,
+    )
+    try:
+        return records.page(filters, cursor, limit)
+    except ValueError as error:
+        raise Problem(422, "cursor", "The cursor is not valid", str(error)) from error
+
+
+@router.get("/inspections/{inspection_id}")
+def get_inspection(
+    inspection_id: InspectionId, records: RecordsDep, response: Response
+) -> InspectionRecord:
+    """Return an inspection with every verdict it ever had; its ETag is for overrides."""
+    record = records.inspection(inspection_id)
+    response.headers["ETag"] = etag(record)
+    return record
+
+
+@router.post("/inspections/{inspection_id}/override")
+def override(
+    inspection_id: InspectionId,
+    body: OverrideBody,
+    records: RecordsDep,
+    response: Response,
+    if_match: Annotated[str | None, Header(max_length=40)] = None,
+) -> InspectionRecord:
+    """Put a person's verdict beside the others. ``If-Match`` names the verdict that was seen."""
+    if if_match is None or not if_match.strip('W/"').isdigit():
+        raise Problem(
+            428,
+            "if_match",
+            "Say which verdict you saw",
+            "The request has no If-Match header.",
+            "Send the ETag of the inspection that you looked at.",
+        )
+    record = records.override(
+        inspection_id,
+        outcome=body.outcome,
+        grade=body.grade,
+        destination=DESTINATIONS[body.outcome],
+        by=body.by,
+        reason=body.reason,
+        version=min(int(if_match.strip('W/"')), 2**31 - 1),
+    )
+    response.headers["ETag"] = etag(record)
+    return record
+
+
+@router.get("/inspections/{inspection_id}/curve")
+def curve(inspection_id: InspectionId, records: RecordsDep, folder: EvidenceDirDep) -> Curve:
+    """Return the measured points and the fitted curve."""
+    record = records.inspection(inspection_id)
+    path = _evidence_file(folder, inspection_id, "iv.csv")
+    measured = [read.curve for read in read_curves(path)]
+    voltage = np.concatenate([one.voltage for one in measured])
+    current = np.concatenate([one.current for one in measured])
+    sound = np.isfinite(voltage) & np.isfinite(current)
+    return Curve(
+        voltage=voltage[sound].tolist(),
+        current=current[sound].tolist(),
+        fit=_fitted(record.report, float(voltage[sound].max(initial=0.0))),
+    )
+
+
+@router.get("/inspections/{inspection_id}/evidence/{name}", response_class=FileResponse)
+def evidence_file(
+    inspection_id: InspectionId,
+    name: Annotated[str, PathParameter(pattern=r"^[0-9A-Za-z_][0-9A-Za-z_.-]{0,99}$")],
+    folder: EvidenceDirDep,
+) -> FileResponse:
+    """Return one file of the evidence, as it was sealed."""
+    return FileResponse(_evidence_file(folder, inspection_id, name))
+
+
+@router.get("/inspections/{inspection_id}/el.png", response_class=FileResponse)
+def el_picture(
+    inspection_id: InspectionId, records: RecordsDep, folder: EvidenceDirDep
+) -> FileResponse:
+    """Return the EL picture with what was found drawn on it."""
+    report = records.inspection(inspection_id).report
+    cached = folder.parent / "overlays" / f"{inspection_id}.png"
+    if not cached.exists():
+        evidence = read_evidence(folder / inspection_id)
+        if report.el is None or evidence.image is None:
+            raise Problem(404, "no_picture", "There is no EL picture", "None was judged.")
+        overlay = draw_overlay(evidence.image, report.el)
+        height, width = overlay.shape[:2]
+        if width > OVERLAY_WIDTH:
+            size = (OVERLAY_WIDTH, round(height * OVERLAY_WIDTH / width))
+            overlay = cv2.resize(overlay, size, interpolation=cv2.INTER_AREA)
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(cached, cv2.imencode(".png", overlay)[1].tobytes())
+    return FileResponse(cached, media_type="image/png")
+
+
+@router.get("/panels/{panel_id:path}")
+def panel(
+    panel_id: Annotated[str, PathParameter(max_length=80, pattern=r"^[^\x00]+$")],
+    records: RecordsDep,
+) -> Page:
+    """Return a panel's inspections, newest first."""
+    page = records.page(Filters(panel_id=panel_id), limit=500)
+    items = tuple(item for item in page.items if item.panel_id == panel_id)
+    if not items:
+        raise Problem(404, "not_found", "There is no such panel", f"{panel_id} was never measured.")
+    return Page(items=items, next_cursor=None)
+
+
+@router.get("/summary")
+def summary(records: RecordsDep) -> tuple[Count, ...]:
+    """Return how many inspections stand at each verdict and grade."""
+    return records.counts()
+
+
+@router.post("/records", status_code=201)
+def deliver(body: Delivery, records: RecordsDep) -> Recorded:
+    """Take a record from a station on another host. The same record again changes nothing."""
+    report = report_from_json(dict(body.report))
+    records.record(report, body.history)
+    return Recorded(inspection_id=report.inspection_id)
+
+
+def etag(record: InspectionRecord) -> str:
+    """Return the ETag of an inspection: it changes with each verdict."""
+    return f'"{record.version}"'
+
+
+def _fitted(report: GradeReport, v_max: float) -> FittedCurve | None:
+    if report.iv is None or report.iv.model is None:
+        return None
+    voltage = np.linspace(0.0, v_max, 200)
+    current = np.ravel(single_diode_current(voltage, report.iv.model))
+    return FittedCurve(voltage=voltage.tolist(), current=current.tolist())
+
+
+def _evidence_file(folder: Path, inspection_id: str, name: str) -> Path:
+    known = {file.name for file in read_manifest(folder / inspection_id)}
+    if name not in known:
+        raise Problem(
+            404, "no_evidence", "There is no such evidence", f"{inspection_id} has no {name}."
+        )
+    return folder / inspection_id / name

@@ -1,0 +1,118 @@
+"""The line, as screens see and command it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from fastapi import Path as PathParameter
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.deps import ID_PATTERN, InspectionId, RecordsDep, StationDep
+from api.problems import RESPONSES
+from grading.values import Nameplate
+from station.ports import LineCommand, StationSnapshot, VisitEvent
+
+router = APIRouter(prefix="/api/station", tags=["station"], responses=RESPONSES)
+
+Name = Annotated[str, Field(min_length=1, max_length=80, examples=["Ann"])]
+Token = Annotated[str, PathParameter(max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+
+
+class Body(BaseModel):
+    """A request body; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+    by: Name
+
+
+class CommandBody(Body):
+    """A command to the line."""
+
+    command: LineCommand = Field(examples=["start"])
+
+
+class IntakeBody(Body):
+    """A panel that is taken in."""
+
+    panel_id: str = Field(pattern=ID_PATTERN, max_length=80, examples=["ZK000001"])
+    serial: str | None = Field(default=None, max_length=200)
+    nameplate: Nameplate | None = None
+
+
+class Intake(BaseModel):
+    """The inspection that an intake began."""
+
+    inspection_id: str = Field(examples=["20261123T101500123-ZK000001-station-1"])
+
+
+class AnswerBody(Body):
+    """The answer to a question."""
+
+    choices: tuple[Annotated[str, Field(max_length=80)], ...] = Field(
+        min_length=1, max_length=20, examples=[["sound"]]
+    )
+    note: str | None = Field(default=None, max_length=500)
+
+
+class Done(BaseModel):
+    """Something was done."""
+
+    done: bool = True
+
+
+@router.get("")
+def get_station(station: StationDep) -> StationSnapshot:
+    """Return all that a screen shows of the line."""
+    return station.snapshot()
+
+
+@router.post("/command")
+async def command(body: CommandBody, station: StationDep, records: RecordsDep) -> Done:
+    """Command the line; 409 where it cannot do that now."""
+    await station.command(body.command, by=body.by)
+    records.note(body.by, "command", detail=body.command.value)
+    return Done()
+
+
+@router.post("/intake")
+async def intake(body: IntakeBody, station: StationDep) -> Intake:
+    """Take a panel in. Again while it stands at the intake, it adds what is known of it."""
+    inspection_id = await station.intake(
+        body.panel_id, by=body.by, nameplate=body.nameplate, serial=body.serial
+    )
+    return Intake(inspection_id=inspection_id)
+
+
+@router.post("/questions/{question_id}/answer")
+async def answer(
+    question_id: Token, body: AnswerBody, station: StationDep, records: RecordsDep
+) -> Done:
+    """Answer a question of the line."""
+    await station.answer(question_id, body.choices, by=body.by, note=body.note)
+    records.note(body.by, "answer", question_id, ", ".join(body.choices))
+    return Done()
+
+
+@router.post("/alarms/{alarm_id}/acknowledge")
+async def acknowledge(
+    alarm_id: Token, body: Body, station: StationDep, records: RecordsDep
+) -> Done:
+    """Acknowledge an alarm."""
+    await station.acknowledge(alarm_id, by=body.by)
+    records.note(body.by, "acknowledge", alarm_id)
+    return Done()
+
+
+@router.post("/routes/{inspection_id}")
+async def confirm_route(
+    inspection_id: InspectionId, body: Body, station: StationDep, records: RecordsDep
+) -> Done:
+    """Say that a panel was taken to its destination."""
+    at = station.snapshot()
+    visit = next((v for v in at.visits if v.inspection_id == inspection_id), None)
+    await station.confirm_route(inspection_id, by=body.by)
+    since = visit.since if visit else ""
+    event = VisitEvent(phase="done", at=since, detail=f"taken by {body.by}")
+    records.add_event(inspection_id, event)
+    return Done()
