@@ -1,0 +1,128 @@
+"""The flash tester over SCPI; commands and block format: docs/devices.md."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import struct
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from drivers.errors import InterlockOpen
+from drivers.roles import FlashSetup, Interlock
+from drivers.scpi import ScpiLink, ScpiSettings
+from grading.values import FloatArray, Instrument, IVCurve, Sweep
+
+# Sweep block: magic, flash id, points, direction (0 up, 1 down), temperature [°C]; then for each
+# point time [s], voltage [V], current [A] and irradiance [W/m²]. All little-endian.
+HEADER = struct.Struct("<4sIHBd")
+MAGIC = b"ZIV1"
+COLUMNS = 4
+LIMITS = {
+    "time": (0.0, 60.0),
+    "voltage": (-20.0, 2000.0),
+    "current": (-50.0, 100.0),
+    "irradiance": (0.0, 2000.0),
+}
+TEMPERATURES = (-40.0, 120.0)
+
+
+class FlashScpiSettings(ScpiSettings):
+    """How to reach the flash tester. ``flash_timeout`` includes charging the lamp."""
+
+    kind: Literal["flash_scpi"] = "flash_scpi"
+    name: str = "tester"
+    flash_timeout: Annotated[float, Field(gt=0)] = 15.0  # s
+
+
+class FlashScpi:
+    """The sun simulator with its electronic load."""
+
+    def __init__(self, settings: FlashScpiSettings) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._link = ScpiLink(settings.name, "tester", settings)
+        self._turn = asyncio.Lock()
+        self._ids = itertools.count(1)
+
+    async def connect(self) -> Instrument:
+        """Open the link, and return who answers; see the role."""
+        return await self._link.connect()
+
+    async def close(self) -> None:
+        """Let go of the link; the tester flashes only when triggered."""
+        await self._link.close()
+
+    async def interlock(self) -> Interlock:
+        """Read the safety circuit: door, circuit, lamp, and the flashes that the lamp has made."""
+        answer = await self._link.query("SYST:INT?")
+        fields = answer.split(",")
+        if len(fields) != 3 or any(field not in ("0", "1") for field in fields):
+            raise self._link.distrusted(f"it answers SYST:INT? with {answer!r}")
+        flashes = await self._link.query("LAMP:COUN?")
+        if not flashes.isdigit():
+            raise self._link.distrusted(f"it answers LAMP:COUN? with {flashes!r}")
+        door, circuit, lamp = (field == "1" for field in fields)
+        return Interlock(
+            door_closed=door, circuit_closed=circuit, lamp_ready=lamp, lamp_flashes=int(flashes)
+        )
+
+    async def flash(self, setup: FlashSetup) -> tuple[IVCurve, ...]:
+        """Flash once per sweep and return the raw curves; InterlockOpen when not safe."""
+        sweeps = (Sweep.UP, Sweep.DOWN) if setup.both_directions else (Sweep.UP,)
+        async with self._turn:
+            await self._link.write(
+                f"SOUR:IRR {setup.irradiance:g}",
+                f"SWE:POIN {setup.points}",
+                f"SENS:VOLT:RANG {setup.v_max:g}",
+                f"SENS:CURR:RANG {setup.i_max:g}",
+            )
+            return tuple([await self._sweep(sweep, setup) for sweep in sweeps])
+
+    async def _sweep(self, sweep: Sweep, setup: FlashSetup) -> IVCurve:
+        flash_id = next(self._ids)
+        await self._link.write(f"SWE:DIR {sweep.value.upper()}", f"TRAC:ID {flash_id}")
+        await self._wait_for_lamp()
+        await self._require_safe()
+        await self._link.write("INIT")
+        await self._link.complete(within=self._settings.flash_timeout)
+        block = await self._link.block("FETC:SWE?", within=self._settings.timeout)
+        return self._decode(block, flash_id, sweep, setup.points)
+
+    async def _wait_for_lamp(self) -> None:
+        await self._link.write("LAMP:CHAR")
+        await self._link.complete(within=self._settings.flash_timeout)
+
+    async def _require_safe(self) -> None:
+        """Look at door and circuit, as the last thing before the trigger."""
+        state = await self.interlock()
+        if not state.safe:
+            what = "door" if not state.door_closed else "safety circuit"
+            raise InterlockOpen(self.name, f"The {what} is open.", "Close the cabinet.")
+
+    def _decode(self, block: bytes, flash_id: int, sweep: Sweep, points: int) -> IVCurve:
+        """Return the curve of a sweep block; raises ProtocolError for any other."""
+        if len(block) < HEADER.size:
+            raise self._link.distrusted(f"a sweep of {len(block)} bytes is too short")
+        magic, answered, count, down, temperature = HEADER.unpack_from(block)
+        if magic != MAGIC or len(block) != HEADER.size + 8 * COLUMNS * count:
+            raise self._link.distrusted(f"{len(block)} bytes are no sweep of {count} points")
+        if answered != flash_id or bool(down) != (sweep is Sweep.DOWN):
+            raise self._link.distrusted(f"it returned sweep {answered} instead of {flash_id}")
+        if not 2 <= count <= points:
+            raise self._link.distrusted(f"it returned {count} points instead of {points}")
+        rows = np.frombuffer(block, "<f8", offset=HEADER.size).reshape(count, COLUMNS)
+        columns = dict(zip(LIMITS, rows.T, strict=True))
+        for name, values in columns.items():
+            self._check(name, values, LIMITS[name])
+        self._check("temperature", np.array([temperature]), TEMPERATURES)
+        return IVCurve(
+            **columns, temperature=temperature, sweep=sweep, curve_id=f"{flash_id}-{sweep.value}"
+        )
+
+    def _check(self, name: str, values: FloatArray, limits: tuple[float, float]) -> None:
+        low, high = limits
+        if not (np.isfinite(values) & (low <= values) & (values <= high)).all():
+            raise self._link.distrusted(f"the {name} of a sweep is not within {low:g} to {high:g}")

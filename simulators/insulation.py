@@ -1,0 +1,103 @@
+"""The insulation and continuity tester; after docs/devices.md.
+
+High voltage only with every door closed. Faults besides those of every SCPI instrument:
+``low_voltage`` (it does not reach its voltage), ``cut_short`` (it stops early).
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from simulators.faults import Faults
+from simulators.scpi import (
+    INTERLOCK_OPEN,
+    NO_DATA,
+    SETTINGS_CONFLICT,
+    ScpiInstrument,
+    ScpiRefusal,
+    number,
+)
+from simulators.wire import WireKind
+from simulators.world import World
+
+RANGE = 10_000.0  # MΩ
+OVERRANGE = 9.9e37
+WET_SHARE = 0.6  # of the dry resistance that a sound panel keeps when wet
+
+
+class SimulatedInsulationTester(ScpiInstrument):
+    """The insulation tester; ``time_scale`` shortens the wait, not what it reports."""
+
+    def __init__(
+        self,
+        world: World,
+        faults: Faults | None = None,
+        *,
+        kind: WireKind = WireKind.TCP,
+        port: int = 0,
+        time_scale: float = 1.0,
+    ) -> None:
+        super().__init__(
+            ("Zonkeur", "SimIso 15", "SI-0001", "1.0"),
+            {
+                "SYSTem:INTerlock?": lambda _: str(int(self._world.door_closed)),
+                "CONFigure:INSulation": lambda p: self._configure("insulation", p),
+                "CONFigure:WETleakage": lambda p: self._configure("wet", p),
+                "CONFigure:CONTinuity": lambda _: self._configure_continuity(),
+                "INITiate": lambda _: self._begin(),
+                "ABORt": lambda _: self._abort(),
+                "FETCh?": lambda _: self._fetch(),
+                "*OPC?": lambda _: self._complete(),
+            },
+            kind=kind,
+            port=port,
+            faults=faults,
+        )
+        self._world = world
+        self._time_scale = time_scale
+        self._kind = ""
+        self._voltage = 0.0
+        self._duration = 0.0
+        self._result: str | None = None
+
+    def _configure(self, kind: str, parameters: list[str]) -> None:
+        self._voltage = number(parameters, 50, 1500)
+        self._duration = number(parameters, 0.1, 600, at=1)
+        self._kind, self._result = kind, None
+
+    def _configure_continuity(self) -> None:
+        self._kind, self._duration, self._result = "continuity", 0.2, None
+
+    def _begin(self) -> None:
+        if not self._kind:
+            raise ScpiRefusal(SETTINGS_CONFLICT)
+        if not self._world.door_closed:
+            raise ScpiRefusal(INTERLOCK_OPEN)
+        self._result = self._measured()
+
+    def _abort(self) -> None:
+        self._result = None
+
+    async def _complete(self) -> str:
+        await asyncio.sleep(self._duration / self._time_scale)
+        return "1"
+
+    def _measured(self) -> str:
+        panel = self._world.panel
+        if self._kind == "continuity":
+            path = None if panel is None else panel.safety.ground_continuity
+            return f"{OVERRANGE if path is None else path:.4E}"
+        resistance = OVERRANGE if panel is None else panel.safety.insulation_resistance
+        if panel is not None and resistance is not None and self._kind == "wet":
+            wet = panel.safety.wet_leakage_resistance
+            resistance = WET_SHARE * resistance if wet is None else wet
+        if resistance is None or resistance > RANGE:
+            resistance = OVERRANGE
+        voltage = self._voltage * (0.4 if self.faults.take("low_voltage") else 1.004)
+        duration = self._duration * (0.5 if self.faults.take("cut_short") else 1.0)
+        return f"{resistance:.4E},{voltage:.1f},{duration:.3f}"
+
+    def _fetch(self) -> str:
+        if self._result is None:
+            raise ScpiRefusal(NO_DATA)
+        return self._result
