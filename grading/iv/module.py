@@ -20,6 +20,7 @@ from grading.values import FloatArray
 
 _CURRENTS = 800  # samples along the current of a substring
 _ROUNDS = 60
+_HANDOVER = np.linspace(-0.9, 0.3, 241)  # V: where bypass diodes begin to carry the current
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,21 +52,22 @@ class ModuleModel:
         """
         own = self._own_currents(float(currents.max()))
         strings = self._substring_voltages(own)  # (m, s, j)
-        through = own + self._bypass_current(strings)
         out = np.zeros((strings.shape[0], currents.size))
-        for module in range(strings.shape[0]):
-            for total, volts in zip(through[module], strings[module], strict=True):
-                out[module] += np.interp(currents, total, volts)
+        for module, substrings in enumerate(strings):
+            for volts in substrings:
+                # Where the bypass diode takes over, the cells' own current hardly changes, so
+                # there it is read off along the voltage, which the diode's law bends.
+                along = np.union1d(volts, _HANDOVER)
+                through = np.interp(along, volts[::-1], own[::-1]) + self._bypass_current(along)
+                out[module] += np.interp(currents, through[::-1], along[::-1])
         return out
 
-    def current(self, voltages: FloatArray, currents: int = 2000) -> FloatArray:
+    def current(self, voltages: FloatArray) -> FloatArray:
         """Return the current [A] of each module at ``voltages`` [V], shape ``(m, k)``.
 
-        Interpolates between ``currents`` samples of :meth:`curve`.
+        Interpolates :meth:`curve` between currents that lie dense where it bends.
         """
-        top = float(self.photocurrent.max())
-        bend = top * (1.0 - np.geomspace(1e-5, 1.0, currents // 2))
-        grid = np.unique(np.concatenate([np.linspace(-0.2 * top, 1.02 * top, currents // 2), bend]))
+        grid = self._own_currents(float(self.photocurrent.max()))
         volts = self.curve(grid)
         return np.stack([np.interp(voltages, row[::-1], grid[::-1]) for row in volts])
 

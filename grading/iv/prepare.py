@@ -203,7 +203,8 @@ def _steady(
     spread = float((light.max() - light.min()) / (light.max() + light.min()))
     inner = voltage <= 0.2 * voltage.max()
     short = float(np.median(current[inner] * (mean / light[inner]))) if inner.any() else 0.0
-    steady = current + short * (mean / light - 1.0)
+    # I_sc (G_ref / G - 1) with the I_sc that the module has at this sample's G.
+    steady = current + short * (1.0 - light / mean)
     return steady, [_instability(spread)]
 
 

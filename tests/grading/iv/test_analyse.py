@@ -134,7 +134,7 @@ def test_the_monitor_corrects_each_sample():
     flickering = steady + steady[0] * (light / light.mean() - 1.0)
     result = single(V, flickering, irradiance=light)
     assert result.model is not None
-    assert result.model.rmse_A < 1e-4
+    assert result.model.rmse_A < 2e-4
     assert "irradiance_corrected" in {f.code for f in result.findings}
     assert "light_drifted" not in errors(result)
 

@@ -46,8 +46,8 @@ def test_ragged_curves_in_any_order_give_the_figures_of_each(draw_modules):
         found = figures.one(row)
         assert found.i_sc == pytest.approx(exact.i_sc, rel=1e-3)
         assert found.v_oc == pytest.approx(exact.v_oc, rel=1e-3)
-        assert found.p_mp == pytest.approx(exact.p_mp, rel=2e-3)
-        assert found.fill_factor == pytest.approx(exact.fill_factor, rel=3e-3)
+        assert found.p_mp == pytest.approx(exact.p_mp, rel=4e-3)
+        assert found.fill_factor == pytest.approx(exact.fill_factor, rel=5e-3)
 
 
 def test_a_curve_without_a_knee_has_its_raw_maximum():
