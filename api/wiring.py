@@ -146,7 +146,7 @@ async def _serve(
 
 async def _end_streams(web: uvicorn.Server, app: FastAPI) -> None:
     """End the event streams as soon as the server stops, or it would wait for them."""
-    while not web.should_exit:
+    while not web.should_exit:  # noqa: ASYNC110  # uvicorn tells it in no other way
         await asyncio.sleep(0.1)
     app.state.stopping.set()
 

@@ -46,7 +46,7 @@ def relative_covariance(budget: Budget) -> FloatArray:
     sensitivities = np.array(
         [[c.u * c.i_sc, c.u * c.v_oc, c.u * c.fill_factor] for c in budget.components]
     ).reshape(-1, 3)
-    return sensitivities.T @ sensitivities
+    return np.asarray(sensitivities.T @ sensitivities, dtype=np.float64)
 
 
 def with_uncertainty(stc: STCFigures, budget: Budget) -> STCFigures:

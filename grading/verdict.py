@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import hypot
 
 from grading import el, iv
 from grading.el.net import CellModel
@@ -16,11 +17,14 @@ from grading.values import (
     ELLayout,
     ELResult,
     Evidence,
+    Finding,
     GradeReport,
+    IVCurve,
     IVResult,
     Nameplate,
     Outcome,
     RuleSource,
+    Sweep,
 )
 
 
@@ -84,12 +88,31 @@ def analyse(evidence: Evidence, criteria: Criteria) -> Analysed:
 def _judge_curve(evidence: Evidence, budget: Budget) -> tuple[IVResult | None, str]:
     if not evidence.curves:
         return None, "not_measured"
-    result = iv.analyse_sweeps(evidence.curves, evidence.panel.nameplate)
+    try:
+        steady, u_sweep, found = _steady(evidence.curves)
+    except CurveError as error:
+        return None, error.code
+    (result,) = iv.analyse([steady], evidence.panel.nameplate)
     if isinstance(result, CurveError):
         return None, result.code
+    result = replace(result, findings=(*found, *result.findings))
     if result.stc is None:
         return result, "none"
-    return replace(result, stc=with_uncertainty(result.stc, budget)), "none"
+    u_p_mp = hypot(result.stc.u_p_mp or 0.0, u_sweep * result.stc.p_mp)
+    return replace(result, stc=with_uncertainty(replace(result.stc, u_p_mp=u_p_mp), budget)), "none"
+
+
+def _steady(curves: tuple[IVCurve, ...]) -> tuple[IVCurve, float, tuple[Finding, ...]]:
+    """Return the steady curve of an up and a down sweep, or the only sweep there is.
+
+    The second value is the relative standard uncertainty of the power that their difference adds.
+    """
+    by_sweep = {curve.sweep: curve for curve in reversed(curves)}
+    up, down = by_sweep.get(Sweep.UP), by_sweep.get(Sweep.DOWN)
+    if up is None or down is None:
+        return curves[0], 0.0, ()
+    both = iv.hysteresis(up, down)
+    return both.curve or up, both.u_p_rel, both.findings
 
 
 def _judge_image(evidence: Evidence, model: CellModel | None) -> tuple[ELResult | None, str]:

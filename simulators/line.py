@@ -66,13 +66,14 @@ class SimulatedLine:
         )
         self.washer = SimulatedWasher(register_map, time_scale=time_scale)
         self.washer.on_released = self._enter_cabinet
-        self.tester = SimulatedFlashTester(self.world, Faults())
-        self.source = SimulatedCurrentSource(self.world, Faults())
-        self.insulation = SimulatedInsulationTester(self.world, Faults())
-        self.camera = SimulatedCamera(self.world, drop, Faults())
-        self.intake_scanner = SimulatedScanner(Faults())
-        self.cabinet_scanner = SimulatedScanner(Faults())
-        self.printer = SimulatedPrinter(Faults())
+        self.washer.may_release = lambda: self.world.panel is None
+        self.tester = SimulatedFlashTester(self.world)
+        self.source = SimulatedCurrentSource(self.world)
+        self.insulation = SimulatedInsulationTester(self.world)
+        self.camera = SimulatedCamera(self.world, drop)
+        self.intake_scanner = SimulatedScanner()
+        self.cabinet_scanner = SimulatedScanner()
+        self.printer = SimulatedPrinter()
         self._devices: dict[str, Simulated] = {
             "washer": self.washer,
             "tester": self.tester,

@@ -14,11 +14,30 @@ from grading.values import ImageArray, IVCurve, Nameplate, SafetyRecord, Sweep
 class TruePanel(Protocol):
     """One panel as it really is; I-V and EL both follow from it."""
 
-    panel_id: str  # what its barcode says
-    serial: str
-    nameplate: Nameplate
-    visual_defects: tuple[str, ...]
-    safety: SafetyRecord
+    @property
+    def panel_id(self) -> str:
+        """What its barcode says."""
+        ...
+
+    @property
+    def serial(self) -> str:
+        """The maker's serial."""
+        ...
+
+    @property
+    def nameplate(self) -> Nameplate:
+        """What its label says."""
+        ...
+
+    @property
+    def visual_defects(self) -> tuple[str, ...]:
+        """What somebody who looks at it sees."""
+        ...
+
+    @property
+    def safety(self) -> SafetyRecord:
+        """Its insulation and its ground path."""
+        ...
 
     def sweep(self, direction: Sweep, *, irradiance: float, points: int) -> IVCurve:
         """Return what a tester would measure in one sweep, noise included."""

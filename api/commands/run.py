@@ -71,15 +71,13 @@ def serve(
 
 def _panels(folder: Path | None) -> Iterator[TruePanel]:
     """Really measured panels; without a folder, those that ship, in turn with made-up ones."""
-    real = replay_panels(folder)
-    first = next(real)
+    real: Iterator[TruePanel] = replay_panels(folder)
+    first = next(real)  # so that an empty folder is told before anything starts
+    real = itertools.chain([first], real)
     if folder is not None:
-        return itertools.chain([first], real)
-    made_up = (make_panel(number) for number in itertools.count(1))
-    mixed = itertools.chain.from_iterable(
-        zip(itertools.chain([first], real), made_up, strict=False)
-    )
-    return iter(mixed)
+        return real
+    made_up: Iterator[TruePanel] = (make_panel(number) for number in itertools.count(1))
+    return (panel for pair in zip(real, made_up, strict=False) for panel in pair)
 
 
 def _listen(host: str, port: int) -> socket.socket:

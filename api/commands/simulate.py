@@ -50,8 +50,9 @@ def simulate(
     as_json: bool = typer.Option(False, "--json", help="The addresses as one JSON document."),
 ) -> None:
     """Start simulated devices, print where they listen, and run until Ctrl-C."""
-    made_up = (make_panel(number) for number in itertools.count(1))
-    panels: Iterator[TruePanel] = made_up if replay is None else replay_panels(replay)
+    panels: Iterator[TruePanel] = (make_panel(number) for number in itertools.count(1))
+    if replay is not None:
+        panels = replay_panels(replay)
     with contextlib.suppress(KeyboardInterrupt), tempfile.TemporaryDirectory() as drop:
         asyncio.run(_serve(kind, panels, Path(drop), speed, as_json=as_json))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
@@ -38,7 +39,9 @@ async def _stream(
         while not stopped.done():
             if changes is not None and following is None:
                 following = asyncio.ensure_future(anext(changes))
-            waited = {stopped} if following is None else {stopped, following}
+            waited: set[asyncio.Future[Any]] = {stopped}
+            if following is not None:
+                waited.add(following)
             await asyncio.wait(waited, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
             if following is not None and following.done():
                 yield _message("snapshot", to_json(following.result()))

@@ -191,7 +191,7 @@ def el_picture(
         height, width = overlay.shape[:2]
         if width > OVERLAY_WIDTH:
             size = (OVERLAY_WIDTH, round(height * OVERLAY_WIDTH / width))
-            overlay = cv2.resize(overlay, size, interpolation=cv2.INTER_AREA)
+            overlay = np.asarray(cv2.resize(overlay, size, interpolation=cv2.INTER_AREA), np.uint8)
         cached.parent.mkdir(parents=True, exist_ok=True)
         write_durably(cached, cv2.imencode(".png", overlay)[1].tobytes())
     return FileResponse(cached, media_type="image/png")

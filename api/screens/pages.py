@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -133,7 +132,7 @@ def _title(request: Request, code: str) -> str:
     return translator(language_of(request))("page", code)
 
 
-def _line(request: Request, station: StationControl, records: RecordsDep) -> Mapping[str, Any]:
+def _line(request: Request, station: StationControl, records: RecordsDep) -> dict[str, Any]:
     snapshot = station.snapshot()
     t = translator(language_of(request))
     return {
