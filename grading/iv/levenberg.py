@@ -161,7 +161,7 @@ def _factor(matrix: FloatArray) -> FloatArray:
     factor = np.zeros_like(matrix)
     for j in range(matrix.shape[0]):
         column = matrix[j:, j] - np.einsum("ikm,km->im", factor[j:, :j], factor[j, :j])
-        pivot = np.sqrt(np.maximum(column[0], 1e-16 * matrix[j, j]))
+        pivot = np.sqrt(np.maximum(column[0], np.maximum(1e-16 * matrix[j, j], 1e-150)))
         factor[j:, j] = column / pivot
         factor[j, j] = pivot
     return factor

@@ -17,6 +17,8 @@ _RETEST = "Check contacts and wiring, and measure again."
 _FEWEST = 8  # samples: five parameters, and something left to judge them by
 _MOST = 16_384  # samples that are fitted; more are averaged in groups of neighbours
 _LARGEST_CURRENT = 60.0  # A; three times the largest module on the market
+_LARGEST_REVERSE = 600.0  # A, through a module in forward bias
+_LARGEST_VOLTAGE = 3000.0  # V; twice the largest system voltage
 _MISSING_TOLERATED = 0.05  # part of the samples
 # Long-term instability of class A and C flashers, IEC 60904-9:2020, table 1.
 _UNSTABLE_WARNING, _UNSTABLE_ERROR = 0.02, 0.10
@@ -49,8 +51,8 @@ def prepare(curve: IVCurve, nameplate: Nameplate) -> Prepared:
     order = np.argsort(voltage, kind="stable")
     voltage, current = voltage[order], current[order]
     light = None if light is None else light[order]
-    dark = _check_polarity(voltage, current)
     _check_scale(voltage, current, nameplate)
+    dark = _check_polarity(voltage, current)
     mean = None if light is None else float(light.mean())
     if light is not None and not dark:
         current, notes = _steady(current, light, voltage)
@@ -166,7 +168,10 @@ def _check_polarity(voltage: FloatArray, current: FloatArray) -> bool:
             "The current is negative where the module should generate.",
             "Connect the leads the right way round, or reverse the sign of the current column.",
         )
-    return bool(short < 0.02 * top and current[-1] < -0.5 * top)
+    dark = bool(short < 0.02 * top and current[-1] < -0.5 * top)
+    if not dark and not np.any((current > 0.02 * top) & (voltage > 0.0)):
+        raise CurveError("no_power", "No sample has both voltage and current.", _RETEST)
+    return dark
 
 
 def _check_scale(voltage: FloatArray, current: FloatArray, nameplate: Nameplate) -> None:
@@ -177,6 +182,12 @@ def _check_scale(voltage: FloatArray, current: FloatArray, nameplate: Nameplate)
             "milliamperes",
             f"A current of {top:.4g} A is beyond any module's; it looks like milliamperes.",
             "Give the current in amperes.",
+        )
+    if -float(current.min()) > _LARGEST_REVERSE or float(np.abs(voltage).max()) > _LARGEST_VOLTAGE:
+        raise CurveError(
+            "implausible_values",
+            f"{np.abs(voltage).max():.4g} V and {current.min():.4g} A are beyond any module's.",
+            "Check the units of both columns.",
         )
     cells = nameplate.cells_in_series
     if cells and float(voltage.max()) > 1.6 * cells:

@@ -98,7 +98,7 @@ def sudden_losses(voltages: Sequence[FloatArray], currents: Sequence[FloatArray]
 
 def scales(voltage: FloatArray, current: FloatArray) -> tuple[float, float]:
     """Return V_oc [V] and I_sc [A], roughly."""
-    generating = current > 0.02 * current.max()
+    generating = (current > 0.02 * current.max()) & (voltage > 0.0)
     v_oc = float(voltage[generating].max())
     flat = voltage <= 0.3 * v_oc
     i_sc = float(np.median(current[flat])) if flat.any() else 0.0
@@ -127,7 +127,7 @@ def _compare(
 ) -> Steps | None:
     v_oc, i_sc = scales(voltage, current)
     losses = np.where(losses > 4.0 * noise / i_sc, losses, 0.0)
-    if v_oc <= 0 or losses.max() < _SCREEN or np.count_nonzero(voltage <= v_oc) < _FEWEST:
+    if losses.max() < _SCREEN or np.count_nonzero(voltage <= v_oc) < _FEWEST:
         return None
     v, i = voltage / v_oc, current / i_sc
     floor = 3.0 * max(noise / i_sc, 5e-4)

@@ -51,6 +51,8 @@ def single(voltage, current, plate=None, **more):
         ("constant_current", V, 0 * I + 3.0),
         ("milliamperes", V, 1000 * I),
         ("reversed_current", V, -I),
+        ("implausible_values", 1e4 * V, I),
+        ("implausible_values", V, I * 1e-3 - 1e4 * (V > 30)),
         ("reversed_voltage", -V, I),
         ("reversed_voltage", -V, -I),
         ("swapped_columns", I[I > 0], V[I > 0]),
