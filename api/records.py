@@ -193,10 +193,11 @@ class Records:
         with self._session() as session:
             session.add(Audit(at=_now(), by=by, action=action, subject=subject, detail=detail))
 
-    def add_event(self, inspection_id: str, event: VisitEvent) -> None:
+    def add_event(self, inspection_id: str, phase: str, detail: str) -> None:
         """Add a step to a recorded visit; nothing where it is not recorded yet."""
         with self._session() as session:
             if session.get(Inspection, inspection_id) is not None:
+                event = VisitEvent(phase=phase, at=_now(), detail=detail)
                 session.add(_event(inspection_id, event))
 
     # --- reading -------------------------------------------------------------------------------
@@ -221,9 +222,9 @@ class Records:
             query = query.where(tuple_(*order) < tuple_(*_decode(cursor)))
         query = query.order_by(*(column.desc() for column in order)).limit(limit + 1)
         with self._session() as session:
-            rows = session.scalars(query).all()
+            rows = [_row(row) for row in session.scalars(query)]
         more = len(rows) > limit
-        items = tuple(_row(row) for row in rows[:limit])
+        items = tuple(rows[:limit])
         return Page(items=items, next_cursor=_encode(items[-1]) if more else None)
 
     def latest(self) -> str | None:
@@ -237,11 +238,11 @@ class Records:
     def counts(self) -> tuple[Count, ...]:
         """Return how many inspections stand at each verdict and grade."""
         with self._session() as session:
-            rows = session.scalars(select(GradeCount).where(GradeCount.count > 0)).all()
-        return tuple(
-            Count(verdict=Outcome(row.verdict), grade=row.grade or None, count=row.count)
-            for row in sorted(rows, key=lambda row: (row.verdict, row.grade))
-        )
+            query = select(GradeCount).where(GradeCount.count > 0)
+            return tuple(
+                Count(verdict=Outcome(row.verdict), grade=row.grade or None, count=row.count)
+                for row in session.scalars(query.order_by(GradeCount.verdict, GradeCount.grade))
+            )
 
     def healthy(self) -> bool:
         """Whether the database answers."""

@@ -2,8 +2,8 @@
 
 A folder to replay holds ``iv/*.csv[.gz]`` and, where there are any, ``el/modules/*.png``. The
 curves come with their own irradiance and temperature, which the grading translates. A set has no
-rating on a label, so the rating is taken from the set: the highest power at full sun, rounded up
-to 5 W as makers do. Where no picture of that layout is there, one is rendered.
+rating on a label, so the rating is taken from the set: its power at full sun and 25 °C, rounded up to
+5 W as makers do. Where no picture of that layout is there, one is rendered.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from grading.values import ELImage, ImageArray, IVCurve, Nameplate, SafetyRecord
 from simulators.el_module import Camera, draw_module, take_photo
 from simulators.el_render import draw_cell
 
+GAMMA = -0.0045  # 1/K, median of 60-cell c-Si
 MIN_IRRADIANCE = 600.0  # W/m², below it nobody would grade
 LAYOUTS = {36: (4, 9), 60: (6, 10), 72: (6, 12), 96: (8, 12)}
 SOUND_INSULATION = SafetyRecord(insulation_resistance=650.0, ground_continuity=0.03)
@@ -159,7 +160,10 @@ def _usable(measured: MeasuredCurve) -> bool:
 def _nameplate(name: str, known: Nameplate, curves: list[IVCurve]) -> Nameplate:
     cells = known.cells_in_series or 60
     scale = [1000 / float(np.nanmedian(c.irradiance)) for c in curves if c.irradiance is not None]
-    power = [s * np.nanmax(c.voltage * c.current) for s, c in zip(scale, curves, strict=True)]
+    power = [
+        s * np.nanmax(c.voltage * c.current) / (1 + GAMMA * ((c.temperature or 25.0) - 25.0))
+        for s, c in zip(scale, curves, strict=True)
+    ]
     current = [s * np.nanmax(c.current) for s, c in zip(scale, curves, strict=True)]
     voltage = [np.nanmax(c.voltage) for c in curves]
     rows, columns = LAYOUTS[cells]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.deps import ID_PATTERN, InspectionId, RecordsDep, StationDep
 from api.problems import RESPONSES
 from grading.values import Nameplate
-from station.ports import LineCommand, StationSnapshot, VisitEvent
+from station.ports import LineCommand, StationSnapshot
 
 router = APIRouter(prefix="/api/station", tags=["station"], responses=RESPONSES)
 
@@ -109,10 +109,6 @@ async def confirm_route(
     inspection_id: InspectionId, body: Body, station: StationDep, records: RecordsDep
 ) -> Done:
     """Say that a panel was taken to its destination."""
-    at = station.snapshot()
-    visit = next((v for v in at.visits if v.inspection_id == inspection_id), None)
     await station.confirm_route(inspection_id, by=body.by)
-    since = visit.since if visit else ""
-    event = VisitEvent(phase="done", at=since, detail=f"taken by {body.by}")
-    records.add_event(inspection_id, event)
+    records.add_event(inspection_id, "done", f"taken by {body.by}")
     return Done()

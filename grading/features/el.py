@@ -16,6 +16,8 @@ UNITS: dict[str, str | None] = {
     "inactive_fraction_mean": "1",
 }
 
+# Of the module's bright level: a cell that is cut off, shorted or bypassed glows less than this.
+DARK_BELOW = 0.35
 CRACKED = (CellClass.CRACK_A, CellClass.CRACK_B, CellClass.CRACK_C)
 
 
@@ -33,7 +35,8 @@ def extract(analysed: Analysed) -> Iterator[Feature]:
     cells = analysed.el.cells
     yield _count("cells_cracked", cells, CRACKED)
     yield _count("cells_cut_off", cells, (CellClass.CRACK_C,))
-    yield _count("cells_dark", cells, (CellClass.DARK,))
+    dark = sum(cell.relative_intensity < DARK_BELOW for cell in cells)
+    yield Feature(name="cells_dark", value=float(dark), unit="1")
     fractions = [cell.inactive_fraction for cell in cells]
     if fractions:
         yield Feature(name="inactive_fraction_worst_cell", value=max(fractions), unit="1")
