@@ -89,7 +89,7 @@ class InsulationScpi:
             raise InterlockOpen(self.name, "The cabinet is open.", "Close the cabinet.")
         try:
             await self._link.write("INIT")
-            await self._link.complete(within=within)
+            await self._link.finished(within=within)
         except (DeviceError, asyncio.CancelledError):
             with contextlib.suppress(DeviceError):
                 await self._link.write("ABOR")

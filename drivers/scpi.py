@@ -37,6 +37,8 @@ MAX_BLOCK = 16_000_000  # bytes
 MAX_ERRORS = 30  # that a device's queue may hold
 NOT_A_NUMBER = 9.91e37  # SCPI-99, 7.2.1.5
 CRC_SIZE = 4
+OPERATION_COMPLETE = 1  # bit of the event status register (IEEE 488.2, 11.5.1)
+LOOK_EVERY = 0.1  # s
 BITS_PER_BYTE = 10  # start, eight data, stop
 SPARE = 1.5  # times the time that the bytes take on the wire
 
@@ -128,6 +130,23 @@ class ScpiLink:
         answer = await self.query("*OPC?", within=within)
         if answer != "1":
             raise self.distrusted(f"it answers *OPC? with {answer!r}")
+
+    async def finished(self, *, within: float) -> None:
+        """Wait as :meth:`complete` does, but by looking (``*OPC``, ``*ESR?``; IEEE 488.2, 12.5.2).
+
+        The device stays free to be told to stop, as it must be while a high voltage is on.
+        """
+        await self.write("*OPC")
+        deadline = time.monotonic() + within
+        while True:
+            status = await self.query("*ESR?")
+            if not status.isdigit() or int(status) > 255:
+                raise self.distrusted(f"it answers *ESR? with {status!r}")
+            if int(status) & OPERATION_COMPLETE:
+                return
+            if time.monotonic() > deadline:
+                raise self._silent(within)
+            await asyncio.sleep(LOOK_EVERY)
 
     def distrusted(self, what: str) -> ProtocolError:
         """Return the error for an answer that the manual does not allow."""

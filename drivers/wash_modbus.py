@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import termios
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,12 +111,18 @@ class WashModbus:
                 return self._instrument
             await self._let_go()
             self._client = _client(self._settings)
-            if not await self._client.connect():
-                await self._let_go()
-                raise self._unreachable()
             try:
+                if not await self._client.connect():
+                    raise self._unreachable()
                 instrument = await self._identify()
                 self._seq = int((await self._snapshot())["ack_seq"])
+            except termios.error as error:  # which is no OSError
+                await self._let_go()
+                raise DeviceUnreachable(
+                    self.name,
+                    f"{self._settings.url} cannot do parity {self._settings.parity}: {error}.",
+                    "Set the washer and parity to what the line can do; a pty has none (N).",
+                ) from error
             except DeviceError:
                 await self._let_go()
                 raise
@@ -301,7 +308,13 @@ class WashModbus:
                     return await self._snapshot_once()
                 except (DeviceTimeout, ProtocolError) as error:
                     _log.info("reading again: %s", error)
+                    await self._let_late_replies_pass()
             return await self._snapshot_once()
+
+    async def _let_late_replies_pass(self) -> None:
+        """Over RTU a late reply is taken for the next one's, and so on, until nothing is asked."""
+        if not self._settings.url.startswith("tcp:"):
+            await asyncio.sleep(self._settings.timeout)
 
     async def _snapshot_once(self) -> Snapshot:
         self._beat = self._beat % 65535 + 1

@@ -6,7 +6,7 @@ High voltage only with every door closed. Faults besides those of every SCPI ins
 
 from __future__ import annotations
 
-import asyncio
+import time
 
 from simulators.faults import Faults
 from simulators.scpi import (
@@ -47,7 +47,8 @@ class SimulatedInsulationTester(ScpiInstrument):
                 "INITiate": lambda _: self._begin(),
                 "ABORt": lambda _: self._abort(),
                 "FETCh?": lambda _: self._fetch(),
-                "*OPC?": lambda _: self._complete(),
+                "*OPC": lambda _: None,
+                "*ESR?": lambda _: str(int(self._result is not None and self._is_over())),
             },
             kind=kind,
             port=port,
@@ -58,6 +59,7 @@ class SimulatedInsulationTester(ScpiInstrument):
         self._kind = ""
         self._voltage = 0.0
         self._duration = 0.0
+        self._begun = 0.0
         self._result: str | None = None
 
     def _configure(self, kind: str, parameters: list[str]) -> None:
@@ -73,14 +75,14 @@ class SimulatedInsulationTester(ScpiInstrument):
             raise ScpiRefusal(SETTINGS_CONFLICT)
         if not self._world.door_closed:
             raise ScpiRefusal(INTERLOCK_OPEN)
+        self._begun = time.monotonic()
         self._result = self._measured()
 
     def _abort(self) -> None:
         self._result = None
 
-    async def _complete(self) -> str:
-        await asyncio.sleep(self._duration / self._time_scale)
-        return "1"
+    def _is_over(self) -> bool:
+        return time.monotonic() - self._begun >= self._duration / self._time_scale
 
     def _measured(self) -> str:
         panel = self._world.panel
@@ -98,6 +100,6 @@ class SimulatedInsulationTester(ScpiInstrument):
         return f"{resistance:.4E},{voltage:.1f},{duration:.3f}"
 
     def _fetch(self) -> str:
-        if self._result is None:
+        if self._result is None or not self._is_over():
             raise ScpiRefusal(NO_DATA)
         return self._result

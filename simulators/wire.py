@@ -1,7 +1,7 @@
 """The device's end of a real wire: a TCP port or a pseudo-terminal, with one handler for both.
 
-Faults of every wire, each of one reply: ``drop_reply``, ``late_reply`` (by ``LATE_BY``; what is
-asked meanwhile is answered), ``corrupt`` (one bit in its middle is turned), ``truncate`` (its
+Faults of every wire, each of one reply: ``drop_reply``, ``late_reply`` (by ``LATE_BY``, and
+with it all that follow: a device answers in order), ``corrupt`` (one bit in its middle is turned), ``truncate`` (its
 second half is lost) and ``hang_up`` (the link closes instead).
 """
 
@@ -52,19 +52,14 @@ class Stream:
         if self._faults.take_for("corrupt", request):
             data = data[:middle] + bytes([data[middle] ^ 0x04]) + data[middle + 1 :]
         if self._faults.take_for("late_reply", request):
-            asyncio.get_running_loop().call_later(LATE_BY, self._write_late, data)
-        else:
-            await self.send(data)
+            await asyncio.sleep(LATE_BY)
+        await self.send(data)
 
     async def send(self, data: bytes) -> None:
         """Send ``data``; what a station that has gone does not read is lost."""
         with contextlib.suppress(ConnectionError):
             self._writer.write(data)
             await self._writer.drain()
-
-    def _write_late(self, data: bytes) -> None:
-        if not self._writer.is_closing():
-            self._writer.write(data)
 
     def close(self) -> None:
         """Close the link."""
@@ -101,7 +96,7 @@ class Wire:
         self._server: asyncio.Server | None = None
         self._streams: set[Stream] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._terminal: tuple[int, int] | None = None
+        self._terminal: tuple[asyncio.ReadTransport, int] | None = None
         self.host = host
         self.port = port
         self.url = ""
@@ -122,7 +117,9 @@ class Wire:
         for stream in list(self._streams):
             stream.close()
         if self._terminal is not None:
+            self._terminal[0].close()
             os.close(self._terminal[1])
+        await asyncio.sleep(0)  # asyncio closes what it was told to close in its next turn
         self._server = self._terminal = None
 
     async def _listen(self) -> None:
@@ -141,10 +138,12 @@ class Wire:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader()
         protocol = asyncio.StreamReaderProtocol(reader)
-        await loop.connect_read_pipe(lambda: protocol, os.fdopen(os.dup(near), "rb", 0))
+        hearing, _ = await loop.connect_read_pipe(
+            lambda: protocol, os.fdopen(os.dup(near), "rb", 0)
+        )
         writing = asyncio.StreamReaderProtocol(asyncio.StreamReader())
         transport, _ = await loop.connect_write_pipe(lambda: writing, os.fdopen(near, "wb", 0))
-        self._terminal = (near, far)
+        self._terminal = (hearing, far)
         self.url = os.ttyname(far)
         writer = asyncio.StreamWriter(transport, writing, None, loop)
         self._spawn(Stream(reader, writer, self.faults))
