@@ -21,8 +21,8 @@ from grading.iv.diode import Diodes, single_diode_current
 from grading.iv.points import BoolArray, IntArray, Points
 from grading.values import FloatArray
 
-# The largest Newton step, in exponents, whose square, the next error, is of no account.
-_SETTLED = 1e-5
+# The largest step of Halley's, in exponents, whose square is of no account.
+_SETTLED = 1e-2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,21 @@ class Normal:
         self.matrix[:, :, rows] = other.matrix
 
 
+class _Room:
+    """Arrays that the blocks of one evaluation share, so that their pages are touched once."""
+
+    def __init__(self, points: Points) -> None:
+        rows, samples = points.voltage[next(points.parts(), slice(0))].shape
+        self.basis = np.empty((rows, 6, samples))
+        self.basis[:, 0] = 1.0
+        self.powers = np.empty((rows, 3, samples))
+        self.planes = np.empty((4, rows, samples))
+
+    def part(self, rows: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return basis, powers and planes for a block of ``rows`` curves."""
+        return self.basis[:rows], self.powers[:rows], self.planes[:, :rows]
+
+
 @dataclass(frozen=True, slots=True)
 class _Model:
     """The scaled model's constants as columns ``(m, 1)``."""
@@ -61,18 +76,20 @@ class _Model:
         light, q, series, shunt, log_a = theta[:, :, None]
         return cls(light, q, series, shunt, np.exp(-log_a))
 
-    def diode(self, voltage: FloatArray, current: FloatArray) -> FloatArray:
-        """Return the diode's current E at the given points."""
-        exponent = voltage * self.slope
-        exponent += current * (self.series * self.slope)
-        exponent += self.q - self.slope
-        return np.exp(exponent, out=exponent)
+    def diode(
+        self, voltage: FloatArray, current: FloatArray, out: FloatArray, spare: FloatArray
+    ) -> FloatArray:
+        """Return the diode's current E at the given points, in ``out``."""
+        np.multiply(voltage, self.slope, out=out)
+        out += np.multiply(current, self.series * self.slope, out=spare)
+        out += self.q - self.slope
+        return np.exp(out, out=out)
 
-    def stiffness(self, diode: FloatArray) -> FloatArray:
-        """Return D, minus the derivative of the implicit equation to the current."""
-        stiff = diode * (self.series * self.slope)
-        stiff += 1.0 + self.series * self.shunt
-        return stiff
+    def stiffness(self, diode: FloatArray, out: FloatArray) -> FloatArray:
+        """Return D, minus the derivative of the implicit equation to the current, in ``out``."""
+        np.multiply(diode, self.series * self.slope, out=out)
+        out += 1.0 + self.series * self.shunt
+        return out
 
     @property
     def dark(self) -> FloatArray:
@@ -86,13 +103,16 @@ def implicit(points: Points, theta: FloatArray) -> Normal:
     order of the residual itself, which the exact stage then removes.
     """
     sums = np.empty((3, 6, theta.shape[1]))
+    room = _Room(points)
     for rows in points.parts():
         part, model = points.take(rows), _Model.of(theta[:, rows])
-        diode = model.diode(part.voltage, part.current)
-        stiff = model.stiffness(diode)
+        basis, powers, (diode, stiff, *_) = room.part(part.volt.size)
+        model.diode(part.voltage, part.current, diode, stiff)
+        model.stiffness(diode, stiff)
         stiff *= stiff
-        square = np.divide(part.weight, stiff, out=stiff)
-        sums[:, :, rows] = _sums(_basis(part.voltage, part.current), diode, square)
+        np.divide(part.weight, stiff, out=powers[:, 0])
+        _fill(basis, part.voltage, part.current)
+        sums[:, :, rows] = _sums(basis, diode, powers)
     return _assemble(sums, theta)
 
 
@@ -100,47 +120,69 @@ def exact(points: Points, theta: FloatArray) -> Normal:
     """Linearise at the model's own current, the solution of the implicit equation."""
     sums, side = np.empty((3, 6, theta.shape[1])), np.empty((2, 3, theta.shape[1]))
     cost = np.empty(theta.shape[1])
+    room = _Room(points)
     for rows in points.parts():
         part = points.take(rows)
-        current, diode, stiff = solve(part, theta[:, rows])
-        basis = _basis(part.voltage, current)
-        weight = part.weight / stiff
-        residual = current - part.current
-        pull = np.empty((residual.shape[0], 2, residual.shape[1]))
-        np.multiply(weight, residual, out=pull[:, 0])
+        basis, powers, planes = room.part(part.volt.size)
+        current, diode, stiff = _solve(part, theta[:, rows], planes)
+        _fill(basis, part.voltage, current)
+        residual = np.subtract(current, part.current, out=current)
+        pull = powers[:, :2]
+        np.multiply(part.weight, residual, out=pull[:, 0])
+        cost[rows] = np.vecdot(pull[:, 0], residual)
+        pull[:, 0] /= stiff
         np.multiply(pull[:, 0], diode, out=pull[:, 1])
         side[:, :, rows] = np.matmul(pull, basis[:, :3].swapaxes(1, 2)).transpose(1, 2, 0)
-        sums[:, :, rows] = _sums(basis, diode, np.divide(weight, stiff, out=weight))
-        cost[rows] = np.vecdot(residual * part.weight, residual)
+        stiff *= stiff
+        np.divide(part.weight, stiff, out=powers[:, 0])
+        sums[:, :, rows] = _sums(basis, diode, powers)
     matrix = _assemble(sums, theta).matrix
     return Normal(cost, _combine(side.reshape(6, -1), theta), matrix)
 
 
 def solve(points: Points, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return (current, diode current E, stiffness D) of the explicit model, each ``(m, n)``."""
+    return _solve(points, theta, np.empty((4, *points.voltage.shape)))
+
+
+def _solve(
+    points: Points, theta: FloatArray, planes: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     model = _Model.of(theta)
-    current, settled = _newton(points, model)
+    current, diode, stiff, spare = planes
+    settled = _halley(points, model, planes)
     if not settled.all():
         rows = ~settled
         current[rows] = _robust(points.voltage[rows], theta[:, rows])
-    diode = model.light + model.dark - model.shunt * points.voltage
-    diode -= (1.0 + model.shunt * model.series) * current
-    return current, diode, model.stiffness(diode)
+    np.multiply(points.voltage, -model.shunt, out=diode)
+    diode += model.light + model.dark
+    diode -= np.multiply(current, 1.0 + model.shunt * model.series, out=spare)
+    return current, diode, model.stiffness(diode, stiff)
 
 
-def _newton(points: Points, model: _Model) -> tuple[FloatArray, BoolArray]:
-    """Two Newton steps from the measured current; says for which curves that sufficed."""
-    known = (model.light + model.dark) - model.shunt * points.voltage
-    current = points.current
-    for _ in range(2):
-        diode = model.diode(points.voltage, current)
-        stiff = model.stiffness(diode)
-        step = known - diode
-        step -= (1.0 + model.shunt * model.series) * current
-        step /= stiff
-        current = current + step
-    bend = np.abs(step).max(axis=1) * (model.series * model.slope)[:, 0]
-    return current, bend < _SETTLED
+def _halley(points: Points, model: _Model, planes: FloatArray) -> BoolArray:
+    """Make one step of Halley's from the measured current; say for which curves that sufficed.
+
+    It is of third order: where residuals are small against the bend of the curve, what is left
+    out is their square, relative to themselves.
+    """
+    step, diode, stiff, spare = planes
+    model.diode(points.voltage, points.current, diode, spare)
+    bend = model.series * model.slope
+    np.multiply(points.voltage, -model.shunt, out=step)
+    step -= diode
+    step -= np.multiply(points.current, 1.0 + model.shunt * model.series, out=spare)
+    step += model.light + model.dark
+    model.stiffness(diode, stiff)
+    step /= stiff
+    diode /= stiff
+    diode *= 0.5 * bend * bend
+    diode *= step
+    diode += 1.0
+    step /= diode
+    settled: BoolArray = np.abs(step, out=spare).max(axis=1) * bend[:, 0] < _SETTLED
+    step += points.current
+    return settled
 
 
 def _robust(voltage: FloatArray, theta: FloatArray) -> FloatArray:
@@ -174,22 +216,18 @@ def as_diodes(theta: FloatArray) -> Diodes:
     )
 
 
-def _basis(voltage: FloatArray, current: FloatArray) -> FloatArray:
-    basis = np.empty((voltage.shape[0], 6, voltage.shape[1]))
-    basis[:, 0] = 1.0
+def _fill(basis: FloatArray, voltage: FloatArray, current: FloatArray) -> None:
+    """Write the monomials of v and i behind the constant one."""
     basis[:, 1] = voltage
     basis[:, 2] = current
     np.multiply(voltage, voltage, out=basis[:, 3])
     np.multiply(voltage, current, out=basis[:, 4])
     np.multiply(current, current, out=basis[:, 5])
-    return basis
 
 
-def _sums(basis: FloatArray, diode: FloatArray, square: FloatArray) -> FloatArray:
-    """Return sums ``(3, 6, m)`` of ``square * E^k`` times the monomials of v and i."""
-    powers = np.empty((diode.shape[0], 3, diode.shape[1]))
-    powers[:, 0] = square
-    np.multiply(square, diode, out=powers[:, 1])
+def _sums(basis: FloatArray, diode: FloatArray, powers: FloatArray) -> FloatArray:
+    """Return sums ``(3, 6, m)`` of ``powers[:, 0] * E^k`` times the monomials of v and i."""
+    np.multiply(powers[:, 0], diode, out=powers[:, 1])
     np.multiply(powers[:, 1], diode, out=powers[:, 2])
     sums: FloatArray = np.matmul(powers, basis.swapaxes(1, 2))
     return sums.transpose(1, 2, 0)

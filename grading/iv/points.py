@@ -13,9 +13,9 @@ from grading.values import FloatArray
 IntArray = NDArray[np.intp]
 BoolArray = NDArray[np.bool_]
 # Samples in one block: its dozen arrays together take about 1 MB, the size of one core's L2 cache.
-BLOCK = 16_384
+BLOCK = 8192
 # Samples that are gathered at a time: their curves share the small linear algebra of each step.
-CHUNK = 12 * BLOCK
+CHUNK = 196_608
 
 
 @dataclass(frozen=True, slots=True)
