@@ -170,7 +170,7 @@ def floor(voltage: FloatArray, current: FloatArray, ours: float) -> None:
 
 
 def efficiency() -> None:
-    print("\n### Statistical efficiency: 10,000 noisy copies of modules, 0.1% noise\n")
+    print("\n### Statistical efficiency: 10,000 modules, 0.1% noise\n")
     print("| what | measured | target |\n|---|---|---|")
     diodes = modules(10_000, 3)
     voltage, current = synthetic(diodes)
@@ -180,7 +180,7 @@ def efficiency() -> None:
         u = np.sqrt(fits.covariance[:, k, k])
         free = u > 0
         pull = float(np.std(error[free] / u[free]))
-        row(f"spread of {name} over its bound", f"{pull:.3f}", "within 3%")
+        row(f"spread of {name} over its stated u", f"{pull:.3f}", "within 3%")
     i_mp, v_mp = maximum_power(diodes)
     i_fit, v_fit = maximum_power(fits.diodes)
     row("bias of P_mp, fit", f"{100 * np.mean(i_fit * v_fit / (i_mp * v_mp) - 1):+.4f}%", "0")
