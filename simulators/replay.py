@@ -2,8 +2,8 @@
 
 A folder to replay holds ``iv/*.csv[.gz]`` and, where there are any, ``el/modules/*.png``. The
 curves come with their own irradiance and temperature, which the grading translates. A set has no
-rating on a label, so the rating is taken from the set: its power at full sun and 25 °C, rounded up to
-5 W as makers do. Where no picture of that layout is there, one is rendered.
+rating on a label, so the rating is taken from the set: its power at full sun and 25 °C, rounded
+up to 5 W as makers do. Where no picture of that layout is there, one is rendered.
 """
 
 from __future__ import annotations
