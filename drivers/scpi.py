@@ -36,6 +36,7 @@ MAX_LINE = 4096  # bytes
 MAX_BLOCK = 16_000_000  # bytes
 MAX_ERRORS = 30  # that a device's queue may hold
 NOT_A_NUMBER = 9.91e37  # SCPI-99, 7.2.1.5
+NEXT_ERROR = "SYST:ERR?"
 CRC_SIZE = 4
 OPERATION_COMPLETE = 1  # bit of the event status register (IEEE 488.2, 11.5.1)
 LOOK_EVERY = 0.1  # s
@@ -180,22 +181,23 @@ class ScpiLink:
             port.close()
 
     def _write(self, command: str) -> None:
-        self._ready()
-        self._guard(lambda: self._send(command))
-        errors = list(itertools.islice(self._errors(), MAX_ERRORS))
-        if errors:
+        """Send a command together with the first look into the error queue.
+
+        In one packet: TCP would hold a second small one back for 40 ms.
+        """
+        answers = [self._ask(f"{command}\n{NEXT_ERROR}", self._line, None)]
+        while self._is_error(answers[-1]) and len(answers) < MAX_ERRORS:
+            answers.append(self._ask(NEXT_ERROR, self._line, None))
+        if self._is_error(answers[0]):
+            errors = [answer for answer in answers if self._is_error(answer)]
             raise DeviceRefused(
                 self._device,
                 f"{self._device} refused {command}: {'; '.join(errors)}.",
                 "Look at the device.",
             )
 
-    def _errors(self) -> itertools.takewhile[str]:
-        """Drain the error queue (SCPI-99, 21.8): entries up to ``0,"No error"``."""
-        answers = (self._ask("SYST:ERR?", self._line, None) for _ in itertools.count())
-        return itertools.takewhile(self._is_error, answers)
-
     def _is_error(self, answer: str) -> bool:
+        """Whether an entry of the error queue is one (SCPI-99, 21.8): all but ``0,"No error"``."""
         code = answer.partition(",")[0]
         if not code.lstrip("+-").isdigit():
             raise self.distrusted(f"its error queue holds {answer!r}")

@@ -43,7 +43,7 @@ async def transcript() -> AsyncIterator[Play]:
     async with contextlib.AsyncExitStack() as stack:
         played: list[Transcript] = []
 
-        async def play(*exchanges: Exchange, kind: WireKind = WireKind.TCP) -> Transcript:
+        async def play(*exchanges: Exchange, kind: WireKind = WireKind.PTY) -> Transcript:
             script = Transcript(exchanges)
             wire = await stack.enter_async_context(Wire(script.play, kind))
             script.url = wire.url

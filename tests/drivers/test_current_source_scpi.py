@@ -16,7 +16,7 @@ IDN = (b"*IDN?\n", b"Acme,Source,C3,1.1\n")
 
 
 def told(command: bytes) -> list[tuple[bytes, bytes]]:
-    return [(command + b"\n", b""), (b"SYST:ERR?\n", b'0,"No error"\n')]
+    return [(command + b"\nSYST:ERR?\n", b'0,"No error"\n')]
 
 
 def read(output: bytes, current: bytes, voltage: bytes) -> list[tuple[bytes, bytes]]:

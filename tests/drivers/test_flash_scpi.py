@@ -25,10 +25,12 @@ ONE_WAY = FlashSetup(irradiance=1000, points=3, both_directions=False, v_max=50,
 
 
 def told(command: bytes) -> list[tuple[bytes, bytes]]:
-    return [(command + b"\n", b""), (b"SYST:ERR?\n", b'0,"No error"\n')]
+    return [(command + b"\nSYST:ERR?\n", b'0,"No error"\n')]
 
 
-def block(rows: list[tuple[float, float, float, float]], flash_id: int = 1, **more: object) -> bytes:
+def block(
+    rows: list[tuple[float, float, float, float]], flash_id: int = 1, **more: object
+) -> bytes:
     head = {"magic": b"ZIV1", "id": flash_id, "count": len(rows), "down": 0, "temperature": 24.6}
     payload = struct.pack("<4sIHBd", *(head | more).values())
     payload += b"".join(struct.pack("<4d", *row) for row in rows)
@@ -190,7 +192,7 @@ async def test_tester_refuses_by_itself_when_the_door_opens_at_the_last_moment(b
 async def test_lamp_that_does_not_charge(bench):
     bench.faults.always("lamp_fails")
     async with connected(bench.url) as tester:
-        with pytest.raises(DeviceRefused, match="INIT.*conflict"):
+        with pytest.raises(DeviceRefused, match=r"INIT.*conflict"):
             await tester.flash(FlashSetup())
         assert not (await tester.interlock()).lamp_ready
 
@@ -221,5 +223,5 @@ async def test_measurement_that_failed_is_none_and_the_next_is_sound(bench, worl
 
 async def test_setup_beyond_the_tester(bench):
     async with connected(bench.url) as tester:
-        with pytest.raises(DeviceRefused, match="SOUR:IRR 5000.*out of range"):
+        with pytest.raises(DeviceRefused, match=r"SOUR:IRR 5000.*out of range"):
             await tester.flash(FlashSetup(irradiance=5000))

@@ -19,7 +19,7 @@ IDN = (b"*IDN?\n", b"Acme,Iso,I9,1.1\n")
 
 
 def told(command: bytes) -> list[tuple[bytes, bytes]]:
-    return [(command + b"\n", b""), (b"SYST:ERR?\n", b'0,"No error"\n')]
+    return [(command + b"\nSYST:ERR?\n", b'0,"No error"\n')]
 
 
 def measured(configure: bytes, answer: bytes) -> list[tuple[bytes, bytes]]:
@@ -69,9 +69,7 @@ async def test_wet_leakage_as_the_manual_says(transcript):
         assert (await tester.wet_leakage(voltage=500, duration=60)).resistance == 41.5
 
 
-@pytest.mark.parametrize(
-    ("answer", "resistance"), [(b"2.4E-02\n", 0.024), (b"9.9E37\n", math.inf)]
-)
+@pytest.mark.parametrize(("answer", "resistance"), [(b"2.4E-02\n", 0.024), (b"9.9E37\n", math.inf)])
 async def test_continuity_as_the_manual_says(transcript, answer, resistance):
     script = await transcript(*measured(b"CONF:CONT", answer))
     async with connected(script.url) as tester:
@@ -155,7 +153,7 @@ async def test_high_voltage_goes_off_when_nobody_waits_any_more():
     async with bench(world) as (tester, simulated):
         waiting = asyncio.create_task(tester.insulation(voltage=1000, duration=50))
         async with asyncio.timeout(5):
-            while simulated._result is None:
+            while simulated._result is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):

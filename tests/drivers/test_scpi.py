@@ -24,12 +24,11 @@ from simulators.wire import LATE_BY, WireKind
 
 SYNC = (b"*ESE 1\n*ESE?\n*ESE 2\n*ESE?\n", b"1\n2\n")
 IDN = (b"*IDN?\n", b"Acme,Tester,S1,1.0\n")
-NO_ERROR = (b"SYST:ERR?\n", b'0,"No error"\n')
 
 
 @contextlib.asynccontextmanager
-async def connected(url: str, timeout: float = 0.3) -> AsyncIterator[ScpiLink]:
-    link = ScpiLink("tester", "tester", ScpiSettings(url=url, timeout=timeout))
+async def connected(url: str, patience: float = 0.3) -> AsyncIterator[ScpiLink]:
+    link = ScpiLink("tester", "tester", ScpiSettings(url=url, timeout=patience))
     try:
         await link.connect()
         yield link
@@ -53,7 +52,12 @@ async def test_what_an_instrument_still_had_to_say_is_thrown_away(transcript):
 
 
 async def test_each_command_is_followed_by_a_look_into_the_error_queue(transcript):
-    script = await transcript(SYNC, IDN, (b"VOLT 5\n", b""), NO_ERROR, (b"OUTP ON\n", b""), NO_ERROR)
+    script = await transcript(
+        SYNC,
+        IDN,
+        (b"VOLT 5\nSYST:ERR?\n", b'0,"No error"\n'),
+        (b"OUTP ON\nSYST:ERR?\n", b'0,"No error"\n'),
+    )
     async with connected(script.url) as link:
         await link.write("VOLT 5", "OUTP ON")
 
@@ -62,18 +66,17 @@ async def test_error_queue_is_drained_and_told(transcript):
     script = await transcript(
         SYNC,
         IDN,
-        (b"VOLT 999\n", b""),
-        (b"SYST:ERR?\n", b'-222,"Data out of range"\n'),
+        (b"VOLT 999\nSYST:ERR?\n", b'-222,"Data out of range"\n'),
         (b"SYST:ERR?\n", b'-350,"Queue overflow"\n'),
         (b"SYST:ERR?\n", b'+0,"No error"\n'),
     )
     async with connected(script.url) as link:
-        with pytest.raises(DeviceRefused, match="out of range.*overflow"):
+        with pytest.raises(DeviceRefused, match=r"out of range.*overflow"):
             await link.write("VOLT 999")
 
 
 async def test_error_queue_that_is_none_is_not_believed(transcript):
-    script = await transcript(SYNC, IDN, (b"VOLT 5\n", b""), (b"SYST:ERR?\n", b"12.5\n"))
+    script = await transcript(SYNC, IDN, (b"VOLT 5\nSYST:ERR?\n", b"12.5\n"))
     async with connected(script.url) as link:
         with pytest.raises(ProtocolError, match=r"12\.5"):
             await link.write("VOLT 5")
@@ -172,7 +175,7 @@ async def instrument(request) -> AsyncIterator[ScpiInstrument]:
 
 
 async def test_late_answer_is_not_taken_for_that_to_the_next_question(instrument):
-    async with connected(instrument.url, timeout=LATE_BY / 2) as link:
+    async with connected(instrument.url, patience=LATE_BY / 2) as link:
         instrument.faults.once("late_reply@COUN")
         with pytest.raises(DeviceTimeout):
             await link.query("COUN?")

@@ -6,6 +6,7 @@ import asyncio
 import struct
 import tomllib
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from importlib import resources
 
 import pytest
@@ -33,6 +34,12 @@ REGISTER_MAP = tomllib.loads(
 # --- byte by byte --------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def dialogue(transcript):
+    """A transcript over TCP."""
+    return partial(transcript, kind=WireKind.TCP)
+
+
 def words(*values: int) -> bytes:
     return struct.pack(f">{len(values)}H", *values)
 
@@ -46,7 +53,10 @@ def frame(transaction: int, pdu: bytes) -> bytes:
 
 
 IDENTITY = sealed(
-    words(1) + b"Acme".ljust(16, b"\0") + b"W5".ljust(16, b"\0") + b"77".ljust(16, b"\0")
+    words(1)
+    + b"Acme".ljust(16, b"\0")
+    + b"W5".ljust(16, b"\0")
+    + b"77".ljust(16, b"\0")
     + b"2.1".ljust(8, b"\0")
 )
 
@@ -85,8 +95,8 @@ def tcp(url: str, **more: object) -> WashModbus:
 CONNECT = (read(1, 0, IDENTITY), write(2, 210, 1), read(3, 100, snapshot(1)))
 
 
-async def test_identity_then_heartbeat_then_snapshot(transcript):
-    script = await transcript(*CONNECT, write(4, 210, 2), read(5, 100, snapshot(2)))
+async def test_identity_then_heartbeat_then_snapshot(dialogue):
+    script = await dialogue(*CONNECT, write(4, 210, 2), read(5, 100, snapshot(2)))
     washer = tcp(script.url)
     instrument = await washer.connect()
     assert (instrument.maker, instrument.model, instrument.serial, instrument.firmware) == (
@@ -108,12 +118,12 @@ async def test_identity_then_heartbeat_then_snapshot(transcript):
     assert status.panels_washed == 70000
 
 
-async def test_command_is_parameters_then_sequence_number(transcript):
+async def test_command_is_parameters_then_sequence_number(dialogue):
     body = words(3) + struct.pack(">f", 0.0)
     body += struct.pack(">H", crc16(body + words(5)))
     parameters = frame(8, struct.pack(">BHHB", 16, 200, 4, 8) + body)
     taken = snapshot(4, ack=5, code=3, result=1, done=5, state=2)
-    script = await transcript(
+    script = await dialogue(
         *CONNECT,
         write(4, 210, 2),
         read(5, 100, snapshot(2)),
@@ -144,11 +154,11 @@ async def test_command_is_parameters_then_sequence_number(transcript):
         (snapshot(2)[:-2], "27 registers"),
     ],
 )
-async def test_snapshot_that_is_not_right_is_refused(transcript, body, says):
+async def test_snapshot_that_is_not_right_is_refused(dialogue, body, says):
     short = len(body) < 56
     request = frame(5, struct.pack(">BHH", 3, 100, 28))
     answer = read(5, 100, body)[1]
-    script = await transcript(*CONNECT, write(4, 210, 2), (request, answer))
+    script = await dialogue(*CONNECT, write(4, 210, 2), (request, answer))
     assert short == (says == "27 registers")
     washer = tcp(script.url, attempts=1)
     await washer.connect()
@@ -157,16 +167,16 @@ async def test_snapshot_that_is_not_right_is_refused(transcript, body, says):
     await washer.close()
 
 
-async def test_exception_reply_is_a_refusal(transcript):
+async def test_exception_reply_is_a_refusal(dialogue):
     request = frame(1, struct.pack(">BHH", 3, 0, 30))
-    script = await transcript((request, frame(1, bytes([0x83, 2]))))
+    script = await dialogue((request, frame(1, bytes([0x83, 2]))))
     with pytest.raises(DeviceRefused, match="exception 2"):
         await tcp(script.url).connect()
 
 
-async def test_heartbeat_that_confirms_another_value_is_not_believed(transcript):
+async def test_heartbeat_that_confirms_another_value_is_not_believed(dialogue):
     wrong = (write(4, 210, 2)[0], frame(4, struct.pack(">BHH", 6, 210, 1)))
-    script = await transcript(*CONNECT, wrong)
+    script = await dialogue(*CONNECT, wrong)
     washer = tcp(script.url, attempts=1)
     await washer.connect()
     with pytest.raises(ProtocolError, match="another write"):
@@ -198,7 +208,7 @@ async def washer(plant) -> AsyncIterator[WashModbus]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(8):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
@@ -230,7 +240,7 @@ async def test_speed_is_read_back_and_kept_within_range(washer, plant):
 
 
 async def test_command_that_the_state_does_not_allow(washer, plant):
-    with pytest.raises(DeviceRefused, match="START.*present state"):
+    with pytest.raises(DeviceRefused, match=r"START.*present state"):
         await washer.command(WashCommand.START)
     with pytest.raises(DeviceRefused, match="RELEASE"):
         await washer.command(WashCommand.RELEASE)
@@ -249,7 +259,8 @@ async def test_command_is_carried_out_once_whatever_becomes_of_a_reply(washer, p
     assert (await washer.status()).state is WashState.HELD
 
 
-async def test_release_that_was_not_seen_to_end_is_not_given_twice(washer, plant):
+async def test_release_that_was_not_seen_to_end_is_not_given_twice(washer, plant, monkeypatch):
+    monkeypatch.setattr("simulators.washer.SHORTEST", 0.1)
     await started(washer)
     first, second = make_panel(1), make_panel(2)
     left: list[str] = []
@@ -292,7 +303,9 @@ async def test_controller_that_stands_still_is_found(washer, plant):
 
 
 @pytest.mark.parametrize("stuck_at", [0, 1, 65535])
-async def test_heartbeat_of_the_controller_that_stands_still_is_found(washer, plant, stuck_at, monkeypatch):
+async def test_heartbeat_of_the_controller_that_stands_still_is_found(
+    washer, plant, stuck_at, monkeypatch
+):
     """Its program echoes ours, but its own does not change: high or low is one."""
     washer._map = washer._map.model_copy(
         update={"heartbeat": washer._map.heartbeat.model_copy(update={"timeout": 0.3})}
@@ -301,9 +314,13 @@ async def test_heartbeat_of_the_controller_that_stands_still_is_found(washer, pl
     monkeypatch.setattr(plant, "_cycle", _without_heartbeat(plant))
     await washer.status()
     with pytest.raises(ProtocolError, match="stands still"):
-        async with asyncio.timeout(5):
-            while True:
-                await washer.status()
+        await _ask_for_seconds(washer, 5)
+
+
+async def _ask_for_seconds(washer: WashModbus, seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            await washer.status()
 
 
 def _without_heartbeat(plant: SimulatedWasher) -> Callable[[float, float], None]:
@@ -382,9 +399,8 @@ async def test_restart_of_the_controller_in_a_command(washer, plant):
     await started(washer)
 
 
+@pytest.mark.parametrize("plant", [WireKind.TCP], indirect=True)
 async def test_lost_link_is_opened_again(washer, plant):
-    if plant.url.startswith("/dev"):
-        pytest.skip("a serial line has no connection that could be lost")
     plant.faults.once("hang_up")
     with pytest.raises(DeviceError):
         await washer.status()
