@@ -7,7 +7,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 
 
 def open_database(url: str) -> Engine:
@@ -18,8 +18,17 @@ def open_database(url: str) -> Engine:
     engine = create_engine(_with_driver(url), pool_pre_ping=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
-    upgrade(engine)
+        event.listen(engine, "begin", _begin_sqlite)
+    upgrade(writing(engine))
     return engine
+
+
+def writing(engine: Engine) -> Engine:
+    """Return the same database for transactions that read and then write.
+
+    On SQLite they take the write lock before they read, so that nobody changes what they read.
+    """
+    return engine.execution_options(writing=True)
 
 
 def upgrade(engine: Engine) -> None:
@@ -42,6 +51,7 @@ def _with_driver(url: str) -> str:
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # the driver would begin transactions only at a write
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",
@@ -51,3 +61,8 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writing") else "BEGIN")

@@ -12,12 +12,13 @@ from api.problems import Problem
 from api.records import Records
 from station.ports import StationControl
 
-ID_PATTERN = r"^[0-9A-Za-z][0-9A-Za-z()./:_%+-]{0,199}$"
+ID_PATTERN = r"^[0-9A-Za-z][0-9A-Za-z()./:_%+-]{0,79}$"  # a panel's barcode
+INSPECTION_PATTERN = r"^[0-9A-Za-z][0-9A-Za-z_-]{0,199}$"
 
 InspectionId = Annotated[
     str,
     PathParameter(
-        pattern=r"^[0-9A-Za-z][0-9A-Za-z_-]{0,199}$",
+        pattern=INSPECTION_PATTERN,
         examples=["20261123T101500123-ZK000001-station-1"],
     ),
 ]

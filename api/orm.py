@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 SHORT, LONG = 80, 200
@@ -38,8 +38,15 @@ class Inspection(Base):
         Index("inspection_by_verdict", "verdict", "measured_at", "inspection_id"),
         Index("inspection_by_grade", "grade", "measured_at", "inspection_id"),
         Index("inspection_by_maker", "maker", "measured_at", "inspection_id"),
+        Index("inspection_by_model", "model", "measured_at", "inspection_id"),
         Index("inspection_by_lot", "lot", "measured_at", "inspection_id"),
-        Index("inspection_by_panel", "panel_id", "measured_at", "inspection_id"),
+        Index(
+            "inspection_by_panel",
+            "panel_id",
+            "measured_at",
+            "inspection_id",
+            postgresql_ops={"panel_id": "text_pattern_ops"},
+        ),
     )
 
     inspection_id: Mapped[str] = mapped_column(String(LONG), primary_key=True)
@@ -60,26 +67,47 @@ class Inspection(Base):
 
     verdicts: Mapped[list[Verdict]] = relationship(order_by="Verdict.verdict_id")
     events: Mapped[list[Event]] = relationship(order_by="Event.event_id")
+    reasons: Mapped[list[Reason]] = relationship()
+    evidence: Mapped[list[EvidenceFile]] = relationship()
+    routed: Mapped[RouteConfirmation | None] = relationship(
+        primaryjoin="Inspection.inspection_id == foreign(RouteConfirmation.inspection_id)",
+        viewonly=True,
+        uselist=False,
+    )
 
 
 class Verdict(Base):
-    """One verdict on an inspection; never changed and never deleted.
+    """One verdict on an inspection; never deleted, and only ``current`` ever changes.
 
     ``source`` is graded, regrade or override. The report of an override is that of the verdict
-    it replaces, so it is not stored again.
+    it replaces, so it is not stored again. A re-grading may wait beside the current verdict.
     """
 
     __tablename__ = "verdict"
+    __table_args__ = (
+        Index(
+            "verdict_current",
+            "inspection_id",
+            unique=True,
+            sqlite_where=text("current"),
+            postgresql_where=text("current"),
+        ),
+    )
 
     verdict_id: Mapped[int] = mapped_column(primary_key=True)
     inspection_id: Mapped[str] = mapped_column(ForeignKey("inspection.inspection_id"), index=True)
     outcome: Mapped[str] = mapped_column(String(10))
     grade: Mapped[str | None] = mapped_column(String(20))
     destination: Mapped[str] = mapped_column(String(SHORT))
+    current: Mapped[bool] = mapped_column(default=True)
     source: Mapped[str] = mapped_column(String(10))
     by: Mapped[str | None] = mapped_column(String(LONG))
     reason: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[str] = mapped_column(String(40))
+    p_mp: Mapped[float | None]
+    nameplate_ratio: Mapped[float | None]
+    rules: Mapped[str | None] = mapped_column(String(SHORT))
+    software: Mapped[str | None] = mapped_column(String(40))
     schema: Mapped[int | None]
     report: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
@@ -97,6 +125,18 @@ class EvidenceFile(Base):
     size: Mapped[int]
 
 
+class Reason(Base):
+    """A reason code of the report that an inspection's current verdict stands on."""
+
+    __tablename__ = "reason"
+
+    code: Mapped[str] = mapped_column(String(SHORT), primary_key=True)
+    measured_at: Mapped[str] = mapped_column(String(40), primary_key=True)
+    inspection_id: Mapped[str] = mapped_column(
+        ForeignKey("inspection.inspection_id"), primary_key=True, index=True
+    )
+
+
 class Event(Base):
     """One step of a visit."""
 
@@ -107,6 +147,27 @@ class Event(Base):
     phase: Mapped[str] = mapped_column(String(20))
     at: Mapped[str] = mapped_column(String(40))
     detail: Mapped[str | None] = mapped_column(Text)
+
+
+class RouteConfirmation(Base):
+    """Who took a panel to its destination. It may come before the record of the inspection."""
+
+    __tablename__ = "route_confirmation"
+
+    inspection_id: Mapped[str] = mapped_column(String(LONG), primary_key=True)
+    by: Mapped[str] = mapped_column(String(LONG))
+    at: Mapped[str] = mapped_column(String(40))
+
+
+class IntakeKey(Base):
+    """An intake that was asked for under an ``Idempotency-Key``, and what it began."""
+
+    __tablename__ = "intake_key"
+
+    key: Mapped[str] = mapped_column(String(LONG), primary_key=True)
+    request: Mapped[str] = mapped_column(String(64))  # SHA-256 of what was asked
+    inspection_id: Mapped[str] = mapped_column(String(LONG))
+    at: Mapped[str] = mapped_column(String(40))
 
 
 class Audit(Base):
@@ -123,10 +184,11 @@ class Audit(Base):
 
 
 class GradeCount(Base):
-    """How many inspections stand at each verdict and grade, kept with every change."""
+    """How many inspections of a maker stand at each verdict and grade, kept with every change."""
 
     __tablename__ = "grade_count"
 
     verdict: Mapped[str] = mapped_column(String(10), primary_key=True)
     grade: Mapped[str] = mapped_column(String(20), primary_key=True)  # "" without a grade
+    maker: Mapped[str] = mapped_column(String(LONG), primary_key=True)  # "" where unknown
     count: Mapped[int] = mapped_column(default=0)

@@ -7,10 +7,11 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from api.records import Conflict, NotFound
+from api.records import Conflict, KeyReused, NotFound
 from evidence.errors import EvidenceError
 from grading.errors import GradingError
 from station.ports import CommandRefused, RecorderUnavailable, RecordRefused
@@ -30,14 +31,23 @@ class Problem(Exception):
         self.remedy = remedy
 
 
-# Which status an error of the house has, and what it is called.
-KNOWN: dict[type[Exception], tuple[int, str, str]] = {
-    NotFound: (404, "not_found", "There is no such record"),
-    Conflict: (412, "conflict", "The record was changed in the meantime"),
-    CommandRefused: (409, "refused", "The line cannot do that now"),
-    RecordRefused: (409, "record_refused", "The record cannot be taken"),
-    RecorderUnavailable: (503, "unavailable", "The records cannot be reached"),
-    OperationalError: (503, "unavailable", "The database cannot be reached"),
+# Which status an error of the house has, what it is called, and what to do.
+UNREACHABLE = (
+    503,
+    "unavailable",
+    "The records cannot be reached",
+    "Try again; check the database where it lasts. The station keeps its records meanwhile.",
+)
+KNOWN: dict[type[Exception], tuple[int, str, str, str]] = {
+    NotFound: (404, "not_found", "There is no such record", "Check the id."),
+    Conflict: (412, "conflict", "The record was changed", "Read it again, then decide."),
+    KeyReused: (422, "key_reused", "The idempotency key was used before", "Take a new key."),
+    CommandRefused: (409, "refused", "The line cannot do that now", ""),
+    RecordRefused: (409, "record_refused", "The record cannot be taken", "Compare the two."),
+    RecorderUnavailable: UNREACHABLE,
+    OperationalError: UNREACHABLE,
+    PoolTimeout: UNREACHABLE,
+    DataError: (422, "invalid", "The request is not valid", "Leave out what no database keeps."),
 }
 
 SCHEMA: dict[str, Any] = {
@@ -87,6 +97,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(EvidenceError, _evidence)
     app.add_exception_handler(GradingError, _evidence)
+    app.add_exception_handler(Exception, _unknown)
     for kind in KNOWN:
         app.add_exception_handler(kind, _known)
 
@@ -97,8 +108,9 @@ def _own(_: Request, error: Exception) -> JSONResponse:
 
 
 def _known(_: Request, error: Exception) -> JSONResponse:
-    status, code, title = next(v for kind, v in KNOWN.items() if isinstance(error, kind))
-    return problem(status, code, title, str(error))
+    status, code, title, remedy = next(v for kind, v in KNOWN.items() if isinstance(error, kind))
+    detail = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    return problem(status, code, title, detail, remedy)
 
 
 def _evidence(_: Request, error: Exception) -> JSONResponse:
@@ -117,4 +129,16 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, "http", str(error.detail), str(error.detail))
+    answer = problem(error.status_code, "http", str(error.detail), str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _unknown(request: Request, error: Exception) -> JSONResponse:
+    return problem(
+        500,
+        "defect",
+        "The service has a defect",
+        f"{request.method} {request.url.path} failed: {type(error).__name__}.",
+        "Report it with the service's log of this moment.",
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
@@ -19,7 +18,19 @@ router = APIRouter(prefix="/api", tags=["events"])
 HEARTBEAT = 3.0  # s
 
 
-@router.get("/events", response_class=StreamingResponse)
+@router.get(
+    "/events",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "content": {
+                "text/event-stream": {
+                    "example": 'event: heartbeat\ndata: {"build_id": "4f1c9a02b7de"}\n\n'
+                }
+            }
+        }
+    },
+)
 async def events(request: Request, station: OptionalStationDep) -> StreamingResponse:
     """Stream ``snapshot`` events on each change, and a ``heartbeat`` with the build's id."""
     stream = _stream(station, request.app.state.build_id, request.app.state.stopping)
@@ -31,27 +42,33 @@ async def events(request: Request, station: OptionalStationDep) -> StreamingResp
 async def _stream(
     station: StationControl | None, build_id: str, stopping: asyncio.Event
 ) -> AsyncIterator[str]:
-    yield _message("heartbeat", {"build_id": build_id})
+    heartbeat = _message("heartbeat", {"build_id": build_id})
+    yield heartbeat
+    now = asyncio.get_running_loop().time
+    due = now() + HEARTBEAT
     changes = None if station is None else station.changes()
     stopped = asyncio.ensure_future(stopping.wait())
-    following: asyncio.Future[StationSnapshot] | None = None
+    following = _next(changes)
     try:
         while not stopped.done():
-            if changes is not None and following is None:
-                following = asyncio.ensure_future(anext(changes))
-            waited: set[asyncio.Future[Any]] = {stopped}
-            if following is not None:
-                waited.add(following)
-            await asyncio.wait(waited, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
+            waited = {future for future in (stopped, following) if future is not None}
+            left = max(due - now(), 0.0)
+            await asyncio.wait(waited, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if following is not None and following.done():
-                yield _message("snapshot", to_json(following.result()))
-                following = None
-            else:
-                yield _message("heartbeat", {"build_id": build_id})
+                # The next one is asked for first: a reader that leaves at a yield cancels it.
+                done, following = following, _next(changes)
+                yield _message("snapshot", to_json(done.result()))
+            if now() >= due:
+                due = now() + HEARTBEAT
+                yield heartbeat
     finally:
         for task in (stopped, following):
             if task is not None:
                 task.cancel()
+
+
+def _next(changes: AsyncIterator[StationSnapshot] | None) -> asyncio.Future[StationSnapshot] | None:
+    return None if changes is None else asyncio.ensure_future(anext(changes))
 
 
 def _message(event: str, data: object) -> str:

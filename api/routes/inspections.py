@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +13,19 @@ from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.deps import EvidenceDirDep, InspectionId, RecordsDep
+from api.deps import (
+    ID_PATTERN,
+    INSPECTION_PATTERN,
+    EvidenceDirDep,
+    InspectionId,
+    RecordsDep,
+)
 from api.problems import RESPONSES, Problem
-from api.records import Count, Filters, InspectionRecord, Page
+from api.records import Count, Filters, InspectionRecord, NotFound, Page
 from evidence.curves import read_curves
 from evidence.folder import read_evidence
 from evidence.reports import report_from_json
-from evidence.store import read_manifest, write_durably
+from evidence.store import MANIFEST, read_manifest, write_durably
 from grading.el import draw_overlay
 from grading.iv import single_diode_current
 from grading.values import GradeReport, Outcome
@@ -26,10 +33,32 @@ from station.ports import VisitEvent
 
 router = APIRouter(prefix="/api", tags=["inspections"], responses=RESPONSES)
 
+INSPECTION_ID = re.compile(INSPECTION_PATTERN)
+PANEL_ID = re.compile(ID_PATTERN)
+ETAG = re.compile(r'"([0-9]{1,9})"')
 OVERLAY_WIDTH = 1600  # px, of the picture that screens show
 
 Short = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
 Moment = Annotated[str | None, Query(max_length=40, pattern=r"^\d{4}-\d\d-\d\d[0-9T:.+Z-]*$")]
+
+REPORT_EXAMPLE: dict[str, object] = {
+    "schema": 1,
+    "inspection_id": "20261123T101500123-ZK000001-station-1",
+    "panel": {"panel_id": "ZK000001", "serial": None, "lot": None, "nameplate": {}},
+    "measured_at": "2026-11-23T10:15:00.123+00:00",
+    "verdict": "hold",
+    "grade": None,
+    "destination": "hold",
+    "reasons": ["iv_missing"],
+    "findings": [],
+    "value": None,
+    "iv": None,
+    "el": None,
+    "rules": {"name": "second_life", "version": "1.0", "sha256": "0" * 64},
+    "evidence": [],
+    "instruments": [],
+    "software_version": "0.1.0",
+}
 
 # Where a panel goes after a person's verdict.
 DESTINATIONS = {
@@ -56,7 +85,7 @@ class Delivery(BaseModel):
     """A report and its visit's history, from a station on another host."""
 
     model_config = ConfigDict(extra="forbid")
-    report: dict[str, object]
+    report: dict[str, object] = Field(examples=[REPORT_EXAMPLE])
     history: tuple[VisitEvent, ...] = ()
 
 
@@ -87,27 +116,35 @@ def list_inspections(
     verdict: Outcome | None = None,
     grade: Short = None,
     maker: Short = None,
+    model: Short = None,
     lot: Short = None,
     panel_id: Short = None,
+    reason: Short = None,
     measured_from: Moment = None,
     measured_to: Moment = None,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Page:
-    """List inspections, newest first; ``next_cursor`` leads to the following page."""
+    """List inspections, newest first; ``next_cursor`` leads to the following page.
+
+    ``panel_id`` is the beginning of one, ``reason`` a code of the report; ``measured_from`` is
+    inclusive, ``measured_to`` is not.
+    """
     filters = Filters(
         verdict=verdict,
         grade=grade or None,
         maker=maker or None,
+        model=model or None,
         lot=lot or None,
         panel_id=panel_id or None,
+        reason=reason or None,
         measured_from=measured_from,
         measured_to=measured_to,
     )
     try:
         return records.page(filters, cursor, limit)
     except ValueError as error:
-        raise Problem(422, "cursor", "The cursor is not valid", str(error)) from error
+        raise Problem(422, "invalid", "The request is not valid", str(error)) from error
 
 
 @router.get("/inspections/{inspection_id}")
@@ -126,15 +163,16 @@ def override(
     body: OverrideBody,
     records: RecordsDep,
     response: Response,
-    if_match: Annotated[str | None, Header(max_length=40)] = None,
+    if_match: Annotated[str | None, Header(max_length=40, examples=['"1"'])] = None,
 ) -> InspectionRecord:
     """Put a person's verdict beside the others. ``If-Match`` names the verdict that was seen."""
-    if if_match is None or not if_match.strip('W/"').isdigit():
+    seen = ETAG.fullmatch(if_match or "")
+    if seen is None:
         raise Problem(
             428,
             "if_match",
             "Say which verdict you saw",
-            "The request has no If-Match header.",
+            "The request has no If-Match header with an ETag of this service.",
             "Send the ETag of the inspection that you looked at.",
         )
     record = records.override(
@@ -144,7 +182,7 @@ def override(
         destination=DESTINATIONS[body.outcome],
         by=body.by,
         reason=body.reason,
-        version=min(int(if_match.strip('W/"')), 2**31 - 1),
+        version=int(seen[1]),
     )
     response.headers["ETag"] = etag(record)
     return record
@@ -176,43 +214,43 @@ def evidence_file(
     return FileResponse(_evidence_file(folder, inspection_id, name))
 
 
-@router.get("/inspections/{inspection_id}/el.png", response_class=FileResponse)
+@router.get(
+    "/inspections/{inspection_id}/el.png",
+    response_class=FileResponse,
+    responses={200: {"content": {"image/png": {}}}},
+)
 def el_picture(
     inspection_id: InspectionId, records: RecordsDep, folder: EvidenceDirDep
 ) -> FileResponse:
     """Return the EL picture with what was found drawn on it."""
-    report = records.inspection(inspection_id).report
-    cached = folder.parent / "overlays" / f"{inspection_id}.png"
-    if not cached.exists():
-        evidence = read_evidence(folder / inspection_id)
-        if report.el is None or evidence.image is None:
-            raise Problem(404, "no_picture", "There is no EL picture", "None was judged.")
-        overlay = draw_overlay(evidence.image, report.el)
-        height, width = overlay.shape[:2]
-        if width > OVERLAY_WIDTH:
-            size = (OVERLAY_WIDTH, round(height * OVERLAY_WIDTH / width))
-            overlay = np.asarray(cv2.resize(overlay, size, interpolation=cv2.INTER_AREA), np.uint8)
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(cached, cv2.imencode(".png", overlay)[1].tobytes())
-    return FileResponse(cached, media_type="image/png")
+    record = records.inspection(inspection_id)
+    drawn = folder.parent / "overlays" / f"{inspection_id}-{record.version}.png"
+    if not drawn.exists():
+        picture = _draw(record.report, folder)
+        drawn.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(drawn, picture)
+    return FileResponse(drawn, media_type="image/png")
 
 
 @router.get("/panels/{panel_id:path}")
 def panel(
-    panel_id: Annotated[str, PathParameter(max_length=80, pattern=r"^[^\x00]+$")],
+    panel_id: Annotated[str, PathParameter(max_length=80, pattern=ID_PATTERN)],
     records: RecordsDep,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
 ) -> Page:
     """Return a panel's inspections, newest first."""
-    page = records.page(Filters(panel_id=panel_id), limit=500)
-    items = tuple(item for item in page.items if item.panel_id == panel_id)
-    if not items:
-        raise Problem(404, "not_found", "There is no such panel", f"{panel_id} was never measured.")
-    return Page(items=items, next_cursor=None)
+    try:
+        page = records.page(Filters(panel=panel_id), cursor)
+    except ValueError as error:
+        raise Problem(422, "invalid", "The request is not valid", str(error)) from error
+    if not page.items and cursor is None:
+        raise NotFound(f"The panel {panel_id} was never measured.")
+    return page
 
 
 @router.get("/summary")
 def summary(records: RecordsDep) -> tuple[Count, ...]:
-    """Return how many inspections stand at each verdict and grade."""
+    """Return how many inspections of each maker stand at each verdict and grade."""
     return records.counts()
 
 
@@ -220,6 +258,17 @@ def summary(records: RecordsDep) -> tuple[Count, ...]:
 def deliver(body: Delivery, records: RecordsDep) -> Recorded:
     """Take a record from a station on another host. The same record again changes nothing."""
     report = report_from_json(dict(body.report))
+    fits = INSPECTION_ID.fullmatch(report.inspection_id) and PANEL_ID.fullmatch(
+        report.panel.panel_id
+    )
+    if not fits:
+        raise Problem(
+            422,
+            "invalid",
+            "The request is not valid",
+            "The report's inspection or panel has an id that no station gives.",
+            "Deliver reports as the station made them.",
+        )
     records.record(report, body.history)
     return Recorded(inspection_id=report.inspection_id)
 
@@ -227,6 +276,18 @@ def deliver(body: Delivery, records: RecordsDep) -> Recorded:
 def etag(record: InspectionRecord) -> str:
     """Return the ETag of an inspection: it changes with each verdict."""
     return f'"{record.version}"'
+
+
+def _draw(report: GradeReport, folder: Path) -> bytes:
+    image = read_evidence(folder / report.inspection_id).image if report.el else None
+    if report.el is None or image is None:
+        raise Problem(404, "no_picture", "There is no EL picture", "None was judged.")
+    overlay = draw_overlay(image, report.el)
+    height, width = overlay.shape[:2]
+    if width > OVERLAY_WIDTH:
+        size = (OVERLAY_WIDTH, round(height * OVERLAY_WIDTH / width))
+        overlay = np.asarray(cv2.resize(overlay, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return cv2.imencode(".png", overlay)[1].tobytes()
 
 
 def _fitted(report: GradeReport, v_max: float) -> FittedCurve | None:
@@ -238,7 +299,8 @@ def _fitted(report: GradeReport, v_max: float) -> FittedCurve | None:
 
 
 def _evidence_file(folder: Path, inspection_id: str, name: str) -> Path:
-    known = {file.name for file in read_manifest(folder / inspection_id)}
+    sealed = folder / inspection_id
+    known = {f.name for f in read_manifest(sealed)} if (sealed / MANIFEST).exists() else set()
     if name not in known:
         raise Problem(
             404, "no_evidence", "There is no such evidence", f"{inspection_id} has no {name}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from fastapi import APIRouter, Response
@@ -9,6 +10,7 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from api.deps import OptionalStationDep, RecordsDep
+from grading.values import Outcome
 from station.ports import LineState
 
 router = APIRouter(tags=["operation"])
@@ -32,12 +34,11 @@ def health(records: RecordsDep, station: OptionalStationDep, response: Response)
 @router.get("/metrics", response_class=PlainTextResponse)
 def metrics(records: RecordsDep, station: OptionalStationDep) -> str:
     """Return the figures in Prometheus' text format."""
-    lines = ["# TYPE panels_graded_total counter"]
-    lines += [
-        f'panels_graded_total{{verdict="{count.verdict}",grade="{count.grade or ""}"}} '
-        f"{count.count}"
-        for count in records.counts()
-    ]
+    lines = ["# TYPE panels_graded_total gauge"]
+    graded = Counter[Outcome]()
+    for count in records.counts():
+        graded[count.verdict] += count.count
+    lines += [f'panels_graded_total{{verdict="{name}"}} {graded[name]}' for name in Outcome]
     if station is not None:
         snapshot = station.snapshot()
         lines += ["# TYPE outbox_depth gauge", f"outbox_depth {snapshot.outbox_depth}"]

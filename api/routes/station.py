@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
 from fastapi import Path as PathParameter
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.deps import ID_PATTERN, InspectionId, RecordsDep, StationDep
 from api.problems import RESPONSES
+from api.records import Records
 from grading.values import Nameplate
-from station.ports import LineCommand, StationSnapshot
+from station.ports import LineCommand, Phase, StationSnapshot
 
 router = APIRouter(prefix="/api/station", tags=["station"], responses=RESPONSES)
 
 Name = Annotated[str, Field(min_length=1, max_length=80, examples=["Ann"])]
 Token = Annotated[str, PathParameter(max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+
+Key = Annotated[str | None, Header(max_length=200, pattern=r"^[\x21-\x7e]+$")]
+
+log = logging.getLogger(__name__)
 
 
 class Body(BaseModel):
@@ -71,16 +80,29 @@ def get_station(station: StationDep) -> StationSnapshot:
 async def command(body: CommandBody, station: StationDep, records: RecordsDep) -> Done:
     """Command the line; 409 where it cannot do that now."""
     await station.command(body.command, by=body.by)
-    records.note(body.by, "command", detail=body.command.value)
+    await _note(records, body.by, "command", detail=body.command.value)
     return Done()
 
 
 @router.post("/intake")
-async def intake(body: IntakeBody, station: StationDep) -> Intake:
-    """Take a panel in. Again while it stands at the intake, it adds what is known of it."""
+async def intake(
+    body: IntakeBody, station: StationDep, records: RecordsDep, idempotency_key: Key = None
+) -> Intake:
+    """Take a panel in. Again while it stands at the intake, it adds what is known of it.
+
+    The same ``Idempotency-Key`` with the same body is one intake, also after a restart.
+    """
+    asked = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
+    if idempotency_key is not None:
+        kept = await run_in_threadpool(records.intake, idempotency_key, asked)
+        if kept is not None:
+            return Intake(inspection_id=kept)
     inspection_id = await station.intake(
         body.panel_id, by=body.by, nameplate=body.nameplate, serial=body.serial
     )
+    if idempotency_key is not None:
+        await run_in_threadpool(records.keep_intake, idempotency_key, asked, inspection_id)
+    await _note(records, body.by, "intake", inspection_id)
     return Intake(inspection_id=inspection_id)
 
 
@@ -90,7 +112,7 @@ async def answer(
 ) -> Done:
     """Answer a question of the line."""
     await station.answer(question_id, body.choices, by=body.by, note=body.note)
-    records.note(body.by, "answer", question_id, ", ".join(body.choices))
+    await _note(records, body.by, "answer", question_id, ", ".join(body.choices))
     return Done()
 
 
@@ -100,7 +122,7 @@ async def acknowledge(
 ) -> Done:
     """Acknowledge an alarm."""
     await station.acknowledge(alarm_id, by=body.by)
-    records.note(body.by, "acknowledge", alarm_id)
+    await _note(records, body.by, "acknowledge", alarm_id)
     return Done()
 
 
@@ -109,6 +131,19 @@ async def confirm_route(
     inspection_id: InspectionId, body: Body, station: StationDep, records: RecordsDep
 ) -> Done:
     """Say that a panel was taken to its destination."""
+    visits = station.snapshot().visits
+    if any(v.inspection_id == inspection_id and v.phase is Phase.ROUTE for v in visits):
+        # Written before the line forgets the panel: where that fails, it can be said again.
+        await run_in_threadpool(records.confirm_route, inspection_id, body.by)
     await station.confirm_route(inspection_id, by=body.by)
-    records.add_event(inspection_id, "done", f"taken by {body.by}")
     return Done()
+
+
+async def _note(
+    records: Records, by: str, action: str, subject: str | None = None, detail: str = ""
+) -> None:
+    """Write down who did what; what the line has done is not undone for want of the database."""
+    try:
+        await run_in_threadpool(records.note, by, action, subject, detail)
+    except SQLAlchemyError:
+        log.exception("%s by %s is not in the audit: %s %s", action, by, subject, detail)

@@ -1,4 +1,4 @@
-"""records."""
+"""The tables of the first release."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("audit_id"),
     )
-    with op.batch_alter_table("audit", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_audit_at"), ["at"], unique=False)
+    op.create_index(op.f("ix_audit_at"), "audit", ["at"], unique=False)
 
     op.create_table(
         "grade_count",
@@ -64,23 +63,30 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("inspection_id"),
     )
-    with op.batch_alter_table("inspection", schema=None) as batch_op:
-        batch_op.create_index(
-            "inspection_by_grade", ["grade", "measured_at", "inspection_id"], unique=False
-        )
-        batch_op.create_index(
-            "inspection_by_lot", ["lot", "measured_at", "inspection_id"], unique=False
-        )
-        batch_op.create_index(
-            "inspection_by_maker", ["maker", "measured_at", "inspection_id"], unique=False
-        )
-        batch_op.create_index(
-            "inspection_by_panel", ["panel_id", "measured_at", "inspection_id"], unique=False
-        )
-        batch_op.create_index("inspection_by_time", ["measured_at", "inspection_id"], unique=False)
-        batch_op.create_index(
-            "inspection_by_verdict", ["verdict", "measured_at", "inspection_id"], unique=False
-        )
+    op.create_index(
+        "inspection_by_grade", "inspection", ["grade", "measured_at", "inspection_id"], unique=False
+    )
+    op.create_index(
+        "inspection_by_lot", "inspection", ["lot", "measured_at", "inspection_id"], unique=False
+    )
+    op.create_index(
+        "inspection_by_maker", "inspection", ["maker", "measured_at", "inspection_id"], unique=False
+    )
+    op.create_index(
+        "inspection_by_panel",
+        "inspection",
+        ["panel_id", "measured_at", "inspection_id"],
+        unique=False,
+    )
+    op.create_index(
+        "inspection_by_time", "inspection", ["measured_at", "inspection_id"], unique=False
+    )
+    op.create_index(
+        "inspection_by_verdict",
+        "inspection",
+        ["verdict", "measured_at", "inspection_id"],
+        unique=False,
+    )
 
     op.create_table(
         "event",
@@ -95,8 +101,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("event_id"),
     )
-    with op.batch_alter_table("event", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_event_inspection_id"), ["inspection_id"], unique=False)
+    op.create_index(op.f("ix_event_inspection_id"), "event", ["inspection_id"], unique=False)
 
     op.create_table(
         "evidence_file",
@@ -129,35 +134,28 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("verdict_id"),
     )
-    with op.batch_alter_table("verdict", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_verdict_inspection_id"), ["inspection_id"], unique=False
-        )
+    op.create_index(op.f("ix_verdict_inspection_id"), "verdict", ["inspection_id"], unique=False)
 
 
 def downgrade() -> None:
 
-    with op.batch_alter_table("verdict", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_verdict_inspection_id"))
+    op.drop_index(op.f("ix_verdict_inspection_id"), "verdict")
 
     op.drop_table("verdict")
     op.drop_table("evidence_file")
-    with op.batch_alter_table("event", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_event_inspection_id"))
+    op.drop_index(op.f("ix_event_inspection_id"), "event")
 
     op.drop_table("event")
-    with op.batch_alter_table("inspection", schema=None) as batch_op:
-        batch_op.drop_index("inspection_by_verdict")
-        batch_op.drop_index("inspection_by_time")
-        batch_op.drop_index("inspection_by_panel")
-        batch_op.drop_index("inspection_by_maker")
-        batch_op.drop_index("inspection_by_lot")
-        batch_op.drop_index("inspection_by_grade")
+    op.drop_index("inspection_by_verdict", "inspection")
+    op.drop_index("inspection_by_time", "inspection")
+    op.drop_index("inspection_by_panel", "inspection")
+    op.drop_index("inspection_by_maker", "inspection")
+    op.drop_index("inspection_by_lot", "inspection")
+    op.drop_index("inspection_by_grade", "inspection")
 
     op.drop_table("inspection")
     op.drop_table("panel")
     op.drop_table("grade_count")
-    with op.batch_alter_table("audit", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_audit_at"))
+    op.drop_index(op.f("ix_audit_at"), "audit")
 
     op.drop_table("audit")

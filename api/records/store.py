@@ -1,0 +1,241 @@
+"""The records service's store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy import select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session, selectinload
+
+from api.database import open_database, writing
+from api.orm import Audit, GradeCount, Inspection, IntakeKey, RouteConfirmation, Verdict
+from api.records.mapping import inspection_row, panel_row, to_record, to_row
+from api.records.queries import PAGE, cursor_after, page_query
+from api.records.values import (
+    Conflict,
+    Count,
+    Filters,
+    InspectionRecord,
+    KeyReused,
+    NotFound,
+    Page,
+)
+from evidence.reports import report_to_json
+from grading.values import GradeReport, Outcome
+from station.ports import RecorderUnavailable, RecordRefused, VisitEvent
+
+
+class Records:
+    """Every inspection and its verdicts; implements ``station.ports.Recorder``."""
+
+    def __init__(self, database_url: str) -> None:
+        self._engine = open_database(database_url)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    # --- writing -------------------------------------------------------------------------------
+
+    def record(self, report: GradeReport, history: tuple[VisitEvent, ...]) -> None:
+        """Store a report for good. The same report again changes nothing.
+
+        Raises:
+            RecorderUnavailable: the database cannot be reached, or is busy; try again.
+            RecordRefused: another report goes by this inspection's id, or it does not fit.
+        """
+        try:
+            with self._writing() as session:
+                known = session.get(Inspection, report.inspection_id)
+                if known is None:
+                    self._insert(session, report, history)
+                elif known.verdicts[0].report != report_to_json(report):
+                    raise RecordRefused(
+                        f"{report.inspection_id} is recorded already, with another report."
+                    )
+        except (DataError, ValueError) as error:
+            raise RecordRefused(f"{report.inspection_id} does not fit: {error}") from error
+        except (DBAPIError, PoolTimeout) as error:
+            raise RecorderUnavailable(str(error)) from error
+
+    def override(
+        self,
+        inspection_id: str,
+        *,
+        outcome: Outcome,
+        grade: str | None,
+        destination: str,
+        by: str,
+        reason: str,
+        version: int,
+    ) -> InspectionRecord:
+        """Put a person's verdict beside the others; it stands from now on.
+
+        Raises:
+            NotFound: no such inspection.
+            Conflict: it has had another verdict since ``version`` was read.
+        """
+        with self._writing() as session:
+            row = session.get(Inspection, inspection_id, with_for_update=True)
+            if row is None:
+                raise NotFound(f"There is no inspection {inspection_id}.")
+            if row.version != version:
+                raise Conflict(f"{inspection_id} has had another verdict in the meantime.")
+            moved = Counter({_standing(row): -1})
+            row.verdict, row.grade, row.destination = outcome.value, grade, destination
+            row.version += 1
+            moved[_standing(row)] += 1
+            _count(session, moved)
+            for verdict in row.verdicts:
+                verdict.current = False
+            session.flush()
+            row.verdicts.append(
+                Verdict(
+                    outcome=outcome.value,
+                    grade=grade,
+                    destination=destination,
+                    source="override",
+                    by=by,
+                    reason=reason,
+                    created_at=_now(),
+                )
+            )
+            session.add(Audit(at=_now(), by=by, action="override", subject=inspection_id))
+            session.flush()
+            return to_record(row)
+
+    def confirm_route(self, inspection_id: str, by: str) -> None:
+        """Write down who took a panel to its destination; the first one stands."""
+        with self._writing() as session:
+            if session.get(RouteConfirmation, inspection_id) is None:
+                session.add(RouteConfirmation(inspection_id=inspection_id, by=by, at=_now()))
+
+    def note(self, by: str, action: str, subject: str | None = None, detail: str = "") -> None:
+        """Write down who did what."""
+        with self._writing() as session:
+            session.add(Audit(at=_now(), by=by, action=action, subject=subject, detail=detail))
+
+    def keep_intake(self, key: str, request: str, inspection_id: str) -> None:
+        """Keep what an intake under an idempotency key began."""
+        with self._writing() as session:
+            session.merge(
+                IntakeKey(key=key, request=request, inspection_id=inspection_id, at=_now())
+            )
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def intake(self, key: str, request: str) -> str | None:
+        """Return the inspection that an idempotency key began, None for a new key.
+
+        Raises:
+            KeyReused: the key came with another request.
+        """
+        with self._reading() as session:
+            kept = session.get(IntakeKey, key)
+            if kept is not None and kept.request != request:
+                raise KeyReused(f"The key {key} was used for another panel.")
+            return kept.inspection_id if kept else None
+
+    def inspection(self, inspection_id: str) -> InspectionRecord:
+        """Return all that is recorded of an inspection; raises NotFound."""
+        related = (Inspection.verdicts, Inspection.events, Inspection.routed)
+        with self._reading() as session:
+            row = session.get(
+                Inspection, inspection_id, options=[selectinload(each) for each in related]
+            )
+            if row is None:
+                raise NotFound(f"There is no inspection {inspection_id}.")
+            return to_record(row)
+
+    def page(self, filters: Filters, cursor: str | None = None, limit: int = PAGE) -> Page:
+        """Return inspections, newest first.
+
+        Raises:
+            ValueError: a cursor that is not ours, or a moment that is none.
+        """
+        query = page_query(self._engine.dialect.name, filters, cursor, limit + 1)
+        with self._reading() as session:
+            rows = [to_row(row) for row in session.scalars(query)]
+        more = len(rows) > limit
+        items = tuple(rows[:limit])
+        return Page(items=items, next_cursor=cursor_after(items[-1]) if more else None)
+
+    def latest(self) -> str | None:
+        """Return the id of the inspection that was measured last."""
+        page = self.page(Filters(), limit=1)
+        return page.items[0].inspection_id if page.items else None
+
+    def counts(self) -> tuple[Count, ...]:
+        """Return how many inspections of each maker stand at each verdict and grade."""
+        key = (GradeCount.verdict, GradeCount.grade, GradeCount.maker)
+        with self._reading() as session:
+            query = select(GradeCount).where(GradeCount.count > 0).order_by(*key)
+            return tuple(
+                Count(
+                    verdict=Outcome(row.verdict),
+                    grade=row.grade or None,
+                    maker=row.maker or None,
+                    count=row.count,
+                )
+                for row in session.scalars(query)
+            )
+
+    def healthy(self) -> bool:
+        """Whether the database answers."""
+        try:
+            with self._reading() as session:
+                session.execute(text("SELECT 1"))
+        except OperationalError:
+            return False
+        return True
+
+    # --- small print ---------------------------------------------------------------------------
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        with Session(self._engine) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        with Session(writing(self._engine)) as session, session.begin():
+            yield session
+
+    def _insert(
+        self, session: Session, report: GradeReport, history: tuple[VisitEvent, ...]
+    ) -> None:
+        session.merge(panel_row(report))
+        session.flush()
+        row = inspection_row(report, history, _now())
+        session.add(row)
+        session.flush()
+        _count(session, Counter({_standing(row): +1}))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _standing(row: Inspection) -> tuple[str, str, str]:
+    return row.verdict, row.grade or "", row.maker or ""
+
+
+def _count(session: Session, changes: Counter[tuple[str, str, str]]) -> None:
+    """Change counts, in one order everywhere, so that no two transactions wait for each other."""
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    for (verdict, grade, maker), change in sorted(changes.items()):
+        added = dialect.insert(GradeCount).values(
+            verdict=verdict, grade=grade, maker=maker, count=change
+        )
+        session.execute(
+            added.on_conflict_do_update(
+                index_elements=["verdict", "grade", "maker"],
+                set_={"count": GradeCount.count + change},
+            )
+        )
