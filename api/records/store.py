@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import select, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, selectinload
 
@@ -51,15 +51,11 @@ class Records:
             RecordRefused: another report goes by this inspection's id, or it does not fit.
         """
         try:
-            with self._writing() as session:
-                known = session.get(Inspection, report.inspection_id)
-                if known is None:
-                    self._insert(session, report, history)
-                elif known.verdicts[0].report != report_to_json(report):
-                    raise RecordRefused(
-                        f"{report.inspection_id} is recorded already, with another report."
-                    )
-        except (DataError, ValueError) as error:
+            try:
+                self._record_once(report, history)
+            except IntegrityError:  # another brought the same panel or report at this moment
+                self._record_once(report, history)
+        except (DataError, IntegrityError, ValueError) as error:
             raise RecordRefused(f"{report.inspection_id} does not fit: {error}") from error
         except (DBAPIError, PoolTimeout) as error:
             raise RecorderUnavailable(str(error)) from error
@@ -207,15 +203,20 @@ class Records:
         with Session(writing(self._engine)) as session, session.begin():
             yield session
 
-    def _insert(
-        self, session: Session, report: GradeReport, history: tuple[VisitEvent, ...]
-    ) -> None:
-        session.merge(panel_row(report))
-        session.flush()
-        row = inspection_row(report, history, _now())
-        session.add(row)
-        session.flush()
-        _count(session, Counter({_standing(row): +1}))
+    def _record_once(self, report: GradeReport, history: tuple[VisitEvent, ...]) -> None:
+        with self._writing() as session:
+            known = session.get(Inspection, report.inspection_id)
+            if known is None:
+                session.merge(panel_row(report))
+                session.flush()
+                row = inspection_row(report, history, _now())
+                session.add(row)
+                session.flush()
+                _count(session, Counter({_standing(row): +1}))
+            elif known.verdicts[0].report != report_to_json(report):
+                raise RecordRefused(
+                    f"{report.inspection_id} is recorded already, with another report."
+                )
 
 
 def _now() -> str:
