@@ -1,7 +1,6 @@
 """A barcode scanner on a serial line.
 
-Faults besides those of every wire: ``noise`` (bytes that are no code come before it), ``mumble``
-(the line ends without its terminator until the next code).
+Faults besides those of every wire: ``noise`` (bytes that are no code come before it).
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from simulators.faults import Faults
-from simulators.wire import Stream, Wire, WireKind
+from simulators.wire import HangUp, Stream, Wire, WireKind
 
 
 class SimulatedScanner:
@@ -38,7 +37,7 @@ class SimulatedScanner:
         if self.faults.take("noise"):
             line = b"\xff\xfe\x80\r\n" + line
         for stream in self._streams:
-            task = asyncio.create_task(stream.reply(b"", line))
+            task = asyncio.create_task(_send(stream, line))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
@@ -49,3 +48,10 @@ class SimulatedScanner:
                 pass  # a scanner takes no orders
         finally:
             self._streams.discard(stream)
+
+
+async def _send(stream: Stream, line: bytes) -> None:
+    try:
+        await stream.reply(b"", line)
+    except HangUp:
+        stream.close()

@@ -1,8 +1,8 @@
 """The device's end of a real wire: a TCP port or a pseudo-terminal, with one handler for both.
 
-Faults of every wire, each of one reply: ``drop_reply``, ``late_reply`` (by ``LATE_BY``, and
-with it all that follow: a device answers in order), ``corrupt`` (one bit in its middle is turned), ``truncate`` (its
-second half is lost) and ``hang_up`` (the link closes instead).
+Faults of every wire, each of one reply: ``drop_reply``, ``late_reply`` (by ``LATE_BY``, and with
+it all that follow: a device answers in order), ``corrupt`` (one bit in its middle is turned),
+``truncate`` (its second half is lost) and ``hang_up`` (the link closes instead).
 """
 
 from __future__ import annotations
