@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import norm
 
+from benchmarks.cell_measures import cell_measures, measure_table
 from evidence.weights import load_cell_model
 from grading.el.cell_marks import CRACK
-from grading.el.cell_measures import cell_measures, measure_table
 from grading.el.cell_ridges import find_ridges
 from grading.el.cell_stack import Stack, clean_cells
 from grading.el.cells import judge_cells, judge_single, single_cell
@@ -76,7 +76,7 @@ def row(name: str, *values: float | None, form: str = "{:.3f}") -> None:
 def rendered_rows(model: CellModel | None) -> None:
     """600 rendered cells that no training saw."""
     truth = rendered_set(600, seed=9_002)
-    found = [judge_cells(truth.cells, model=which) for which in (None, model)]
+    found = [judge_single(list(truth.cells), model=which) for which in (None, model)]
     p = [each.defect_probability for each in found]
     row("rendered: area under ROC", *(auc(truth.defective, each) for each in p))
     row(

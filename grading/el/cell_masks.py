@@ -16,7 +16,7 @@ from grading.el.net import (
     NetOutput,
 )
 
-CRACK_OVER = 0.45  # probability; set on rendered cells, where length and overlap are right
+CRACK_OVER = 0.6  # probability; set on rendered cells, where length and overlap are right
 LEAST_CRACK = 7  # pixels that a crack must span
 LEAST_AREA = 25  # pixels (0.1% of a cell) of an inactive part
 

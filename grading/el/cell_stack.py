@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 SIDE = 160  # pixels of a rectified cell
 PAD = 16  # pixels of reflected border: at least the reach of the filters, a multiple of 4
 MARGIN = 5  # pixels at the cell's edge that belong to the gap between cells
+EDGE = 12  # pixels at the edge where a dark column need not be a busbar
+PLAIN = 0.01  # of the bright level: lines must be this much darker upright for a cell to be turned
 CORNER = 24  # x + y below this, in pixels: outside a pseudo-square wafer
 
 Stack: TypeAlias = NDArray[np.float32]
@@ -77,7 +79,7 @@ def clean_cells(stack: Stack, *, of_one_module: bool = False) -> CleanCells:
     bright = bright_level(stack)
     cells = stack / bright[:, None, None]
     upright = _line_score(cells.transpose(0, 2, 1)) - _line_score(cells)
-    turned = np.full(len(cells), np.median(upright) > 0) if of_one_module else upright > 0
+    turned = np.full(len(cells), np.median(upright) > PLAIN) if of_one_module else upright > PLAIN
     cells = np.where(turned[:, None, None], cells.transpose(0, 2, 1), cells)
     rows = _busbar_rows(cells)
     closed = untall(_close_vertically(tall_image(cells), 13))
@@ -100,7 +102,9 @@ def _dips(cells: Stack) -> NDArray[Any]:
 
 
 def _line_score(cells: Stack) -> NDArray[Any]:
-    score: NDArray[Any] = np.sort(_dips(cells), axis=1)[:, -8:].mean(axis=1)
+    """How dark the darkest lines are, away from the edge, where contact pads lie."""
+    inner = _dips(cells)[:, EDGE:-EDGE]
+    score: NDArray[Any] = np.sort(inner, axis=1)[:, -8:].mean(axis=1)
     return score
 
 

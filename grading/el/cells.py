@@ -30,6 +30,7 @@ from grading.values import CellClass, Crack, FloatArray, read_only
 
 DARK_CELL = 0.35  # of the module's bright level: the whole cell is dark
 DIM_CELL, DIM_SPREAD = 0.5, 0.03  # of the module's bright level: as likely defective as not
+IN_DOUBT = 1.5  # log-odds within which one look is not enough
 LEAST_CONTRAST = 0.01  # (max − min) / max below which a picture holds no cell
 
 
@@ -69,7 +70,7 @@ def judge_cells(stack: Stack, *, model: CellModel | None = None) -> CellJudgemen
     Raises:
         ImageError: the stack is not made of finite pictures of that size.
     """
-    return _judge(_checked(stack), model, views=1, of_one_module=True)
+    return _judge(_checked(stack), model, of_one_module=True)
 
 
 def judge_single(
@@ -84,7 +85,7 @@ def judge_single(
     """
     cells = [single_cell(image) for image in images]
     stack = np.stack(cells) if cells else np.zeros((0, SIDE, SIDE), np.float32)
-    return _judge(_checked(stack), model, views=4, of_one_module=False)
+    return _judge(_checked(stack), model, of_one_module=False)
 
 
 def single_cell(image: NDArray[Any]) -> NDArray[np.float32]:
@@ -120,9 +121,7 @@ def _checked(stack: Stack) -> Stack:
     return np.ascontiguousarray(stack, np.float32)
 
 
-def _judge(
-    stack: Stack, model: CellModel | None, *, views: int, of_one_module: bool
-) -> CellJudgements:
+def _judge(stack: Stack, model: CellModel | None, *, of_one_module: bool) -> CellJudgements:
     if not len(stack):
         return _nothing()
     cells = clean_cells(stack, of_one_module=of_one_module)
@@ -130,7 +129,7 @@ def _judge(
     if of_one_module:
         usual = without_common_marks(cells.cells, cells.busbar_rows, dark)
         cells = replace(cells, cells=usual)
-    seen = _classical(cells) if model is None else _learned(cells, model, views)
+    seen = _classical(cells) if model is None else _learned(cells, model)
     labels, turned = np.where(dark[:, None, None], INACTIVE, seen.labels), cells.turned
     labels = labels.astype(np.uint8)
     cracks = trace_cracks((labels == CRACK).astype(np.uint8), cells.busbar_rows)
@@ -155,8 +154,13 @@ class _Seen:
     wafer: FloatArray
 
 
-def _learned(cells: CleanCells, model: CellModel, views: int) -> _Seen:
-    output = model.predict(cells.cells, views=views)
+def _learned(cells: CleanCells, model: CellModel) -> _Seen:
+    """Look at every cell once, and at those in doubt in all their mirror images."""
+    output = model.predict(cells.cells)
+    doubt = np.flatnonzero(np.abs(output.logit) < IN_DOUBT)
+    if len(doubt):
+        again = model.predict(cells.cells[doubt], views=4)
+        output.masks[doubt], output.logit[doubt] = again.masks, again.logit
     labels, wafer = net_marks(output)
     return _Seen(labels=labels, logit=output.logit.astype(np.float64), wafer=wafer)
 
