@@ -25,7 +25,7 @@ from api.records import Count, Filters, InspectionRecord, NotFound, Page
 from evidence.curves import read_curves
 from evidence.folder import read_evidence
 from evidence.reports import report_from_json
-from evidence.store import MANIFEST, read_manifest, write_durably
+from evidence.store import MANIFEST, verify, write_durably
 from grading.el import draw_overlay
 from grading.iv import single_diode_current
 from grading.values import GradeReport, Outcome
@@ -300,7 +300,7 @@ def _fitted(report: GradeReport, v_max: float) -> FittedCurve | None:
 
 def _evidence_file(folder: Path, inspection_id: str, name: str) -> Path:
     sealed = folder / inspection_id
-    known = {f.name for f in read_manifest(sealed)} if (sealed / MANIFEST).exists() else set()
+    known = {f.name for f in verify(sealed)} if (sealed / MANIFEST).exists() else set()
     if name not in known:
         raise Problem(
             404, "no_evidence", "There is no such evidence", f"{inspection_id} has no {name}."

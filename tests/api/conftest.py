@@ -9,9 +9,25 @@ import pytest
 import uvicorn
 
 from api.app import create_app
+from api.commands.grade import load_criteria
 from api.records import Records
 from drivers.roles import WashState, WashStatus, Zone
-from grading.values import FileHash, GradeReport, Nameplate, Outcome, PanelIdentity, RuleSource
+from evidence.folder import evidence_files, read_evidence
+from evidence.store import seal
+from grading.values import (
+    ELImage,
+    Evidence,
+    FileHash,
+    GradeReport,
+    Nameplate,
+    Outcome,
+    PanelIdentity,
+    RuleSource,
+    Sweep,
+    VisualRecord,
+)
+from grading.verdict import grade
+from simulators.population import make_panel
 from station.ports import (
     AlarmView,
     CommandRefused,
@@ -278,3 +294,35 @@ async def service(records, station, tmp_path):
             app=app,
             server=server,
         )
+
+
+@dataclass
+class Graded:
+    """A made-up panel's sealed evidence, and the report that grading made of it."""
+
+    report: GradeReport
+    files: dict[str, bytes]
+
+
+@pytest.fixture(scope="session")
+def graded(tmp_path_factory):
+    """A rich report: curve, fit, EL cells, findings, value."""
+    panel = make_panel(1)
+    inspection_id = f"20261123T101500123-{panel.panel_id}-station-1"
+    folder = tmp_path_factory.mktemp("graded") / inspection_id
+    evidence = Evidence(
+        inspection_id=inspection_id,
+        panel=PanelIdentity(
+            panel_id=panel.panel_id, serial=panel.serial, nameplate=panel.nameplate
+        ),
+        curves=(panel.sweep(Sweep.UP, irradiance=1000.0, points=120),),
+        image=ELImage(pixels=panel.photograph(current=panel.nameplate.i_sc), exposure=0.2),
+        safety=panel.safety,
+        visual=VisualRecord(defects=panel.visual_defects, inspector="Ann"),
+        measured_at=T0,
+        identity_confirmed=True,
+    )
+    files = dict(evidence_files(evidence))
+    seal(folder, files)
+    report = grade(read_evidence(folder), criteria=load_criteria())
+    return Graded(report=report, files=files)

@@ -1,0 +1,206 @@
+import sqlite3
+from contextlib import closing
+
+import httpx
+import pytest
+
+from api.app import create_app
+from evidence.reports import report_to_json
+from station.ports import LineState
+
+INSPECTION = "20261123T101500123-ZK000001-station-1"
+OVERRIDE = {"outcome": "hold", "grade": None, "reason": "Frame bent", "by": "Ann"}
+
+
+def problem(response, status, code):
+    """Check that an answer is a problem document, and return what it says."""
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert (body["type"], body["status"]) == (f"urn:zonkeur:{code}", status)
+    assert body["title"]
+    return body["detail"]
+
+
+# --- the line ------------------------------------------------------------------------------------
+
+
+async def test_the_line_obeys_and_who_told_it_is_written_down(service):
+    body = {"command": "start", "by": "Ann"}
+    answer = await service.client.post("/api/station/command", json=body)
+    assert answer.json() == {"done": True}
+    assert service.station.calls == [("command", "start", "Ann")]
+    state = (await service.client.get("/api/station")).json()["state"]
+    assert state == LineState.EXECUTE
+
+
+async def test_what_the_line_cannot_do_is_a_problem_that_says_why(service):
+    body = {"command": "unhold", "by": "Ann"}
+    answer = await service.client.post("/api/station/command", json=body)
+    assert "idle" in problem(answer, 409, "refused")
+
+
+async def test_the_line_stops_also_when_the_audit_cannot_be_written(service, tmp_path, caplog):
+    with service.records._engine.connect() as patient:
+        patient.exec_driver_sql("PRAGMA busy_timeout=1")  # the pool's one connection
+    with closing(sqlite3.connect(tmp_path / "records.sqlite")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        body = {"command": "stop", "by": "Ann"}
+        answer = await service.client.post("/api/station/command", json=body)
+    assert answer.status_code == 200
+    assert service.station.calls == [("command", "stop", "Ann")]
+    assert "stop" in caplog.text
+    assert "not in the audit" in caplog.text
+
+
+async def test_an_intake_under_one_key_is_one_intake(service):
+    body = {"panel_id": "ZK000003", "by": "Ann", "nameplate": {"maker": "Solarwatt"}}
+    key = {"Idempotency-Key": "scan-1"}
+    first = await service.client.post("/api/station/intake", json=body, headers=key)
+    again = await service.client.post("/api/station/intake", json=body, headers=key)
+    assert first.json() == again.json()
+    assert [call[0] for call in service.station.calls] == ["intake"]
+    other = await service.client.post(
+        "/api/station/intake", json=body | {"panel_id": "ZK000004"}, headers=key
+    )
+    problem(other, 422, "key_reused")
+
+
+async def test_an_intake_without_a_key_asks_the_line(service):
+    body = {"panel_id": "ZK000001", "by": "Ann"}
+    answer = await service.client.post("/api/station/intake", json=body)
+    assert "ZK000001" in problem(answer, 409, "refused")
+
+
+async def test_questions_and_alarms_are_answered(service):
+    answer = await service.client.post(
+        "/api/station/questions/q1/answer", json={"choices": ["sound"], "by": "Ann"}
+    )
+    assert answer.status_code == 200
+    answer = await service.client.post("/api/station/alarms/a1/acknowledge", json={"by": "Ann"})
+    assert answer.status_code == 200
+    assert service.station.calls == [
+        ("answer", "q1", ("sound",), "Ann", None),
+        ("acknowledge", "a1", "Ann"),
+    ]
+    gone = await service.client.post("/api/station/alarms/a1/acknowledge", json={"by": "Ann"})
+    problem(gone, 409, "refused")
+
+
+async def test_who_took_a_panel_away_is_recorded(service, report):
+    service.records.record(report(), ())
+    path = f"/api/station/routes/{INSPECTION}"
+    assert (await service.client.post(path, json={"by": "Ann"})).status_code == 200
+    problem(await service.client.post(path, json={"by": "Bob"}), 409, "refused")
+    record = (await service.client.get(f"/api/inspections/{INSPECTION}")).json()
+    assert record["routed"]["by"] == "Ann"
+
+
+async def test_a_panel_that_is_not_at_its_destination_is_not_recorded_there(service, report):
+    other = "20261123T101600000-ZK000002-station-1"
+    service.records.record(report(other), ())
+    answer = await service.client.post(f"/api/station/routes/{other}", json={"by": "Ann"})
+    problem(answer, 409, "refused")
+    assert service.records.inspection(other).routed is None
+
+
+async def test_a_records_service_alone_has_no_line(records, tmp_path, serve):
+    app = create_app(records=records, station=None, evidence_dir=tmp_path, build_id="b")
+    async with serve(app) as (_, address), httpx.AsyncClient(base_url=address) as client:
+        problem(await client.get("/api/station"), 503, "no_station")
+        assert (await client.get("/api/health")).json() == {"records": True, "station": False}
+        assert "station_state" not in (await client.get("/metrics")).text
+
+
+# --- the records ---------------------------------------------------------------------------------
+
+
+async def test_an_inspection_with_its_etag(service, report):
+    service.records.record(report(), ())
+    answer = await service.client.get(f"/api/inspections/{INSPECTION}")
+    assert answer.headers["etag"] == '"1"'
+    assert answer.json()["report"]["panel"]["panel_id"] == "ZK000001"
+    assert answer.json()["verdicts"][0]["current"] is True
+    problem(await service.client.get("/api/inspections/nothing"), 404, "not_found")
+
+
+async def test_an_override_needs_the_etag_of_what_was_seen(service, report):
+    service.records.record(report(), ())
+    path = f"/api/inspections/{INSPECTION}/override"
+    problem(await service.client.post(path, json=OVERRIDE), 428, "if_match")
+    for odd in ("*", "1", b'"\xb2"', '"99999999999"'):
+        answer = await service.client.post(path, json=OVERRIDE, headers={"If-Match": odd})
+        problem(answer, 428, "if_match")
+    seen = {"If-Match": '"1"'}
+    first = await service.client.post(path, json=OVERRIDE, headers=seen)
+    assert first.status_code == 200
+    assert first.headers["etag"] == '"2"'
+    assert [verdict["outcome"] for verdict in first.json()["verdicts"]] == ["pass", "hold"]
+    problem(await service.client.post(path, json=OVERRIDE, headers=seen), 412, "conflict")
+
+
+async def test_lists_go_on_where_they_stopped(service, report):
+    for day in range(1, 6):
+        service.records.record(report(f"i{day}", measured_at=f"2026-11-0{day}"), ())
+    seen, cursor = [], None
+    while True:
+        query = {"limit": 2, "maker": "Solarwatt"} | ({"cursor": cursor} if cursor else {})
+        page = (await service.client.get("/api/inspections", params=query)).json()
+        seen += [item["inspection_id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == ["i5", "i4", "i3", "i2", "i1"]
+    odd = await service.client.get("/api/inspections", params={"cursor": "x"})
+    problem(odd, 422, "invalid")
+    odd = await service.client.get("/api/inspections", params={"measured_from": "2026-99-99"})
+    problem(odd, 422, "invalid")
+
+
+async def test_a_panel_is_exactly_that_panel(service, report):
+    service.records.record(report(), ())
+    page = (await service.client.get("/api/panels/ZK000001")).json()
+    assert [item["inspection_id"] for item in page["items"]] == [INSPECTION]
+    problem(await service.client.get("/api/panels/ZK00000"), 404, "not_found")
+
+
+async def test_summary_and_metrics_follow_an_override(service, report):
+    service.records.record(report(), ())
+    await service.client.post(
+        f"/api/inspections/{INSPECTION}/override", json=OVERRIDE, headers={"If-Match": '"1"'}
+    )
+    assert (await service.client.get("/api/summary")).json() == [
+        {"verdict": "hold", "grade": None, "maker": "Solarwatt", "count": 1}
+    ]
+    lines = (await service.client.get("/metrics")).text.splitlines()
+    assert 'panels_graded_total{verdict="hold"} 1' in lines
+    assert 'panels_graded_total{verdict="pass"} 0' in lines
+    assert "outbox_depth 3" in lines
+    assert 'station_state{state="idle"} 1' in lines
+
+
+async def test_another_hosts_record_is_taken_once(service, report):
+    event = {"phase": "grade", "at": "2026-11-23T10:15:02.000+00:00", "detail": None}
+    body = {"report": report_to_json(report()), "history": [event]}
+    for _ in range(2):
+        answer = await service.client.post("/api/records", json=body)
+        assert (answer.status_code, answer.json()) == (201, {"inspection_id": INSPECTION})
+    assert service.records.inspection(INSPECTION).report == report()
+    assert len(service.records.inspection(INSPECTION).history) == 1
+    changed = body | {"report": report_to_json(report(grade="A"))}
+    problem(await service.client.post("/api/records", json=changed), 409, "record_refused")
+
+
+@pytest.mark.parametrize("inspection_id", ["../../etc", "", "a" * 201, "a/b"])
+async def test_a_record_under_an_odd_name_is_refused(service, report, inspection_id):
+    body = {"report": report_to_json(report(inspection_id))}
+    problem(await service.client.post("/api/records", json=body), 422, "invalid")
+    assert service.records.latest() is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/api/nothing", 404), ("DELETE", "/api/inspections", 405)],
+)
+async def test_what_is_not_there_is_a_problem_too(service, method, path, status):
+    problem(await service.client.request(method, path), status, "http")
