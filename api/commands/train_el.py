@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import typer
 
-from api.commands.output import BAD_CALL, print_json, progress_console
+from api.commands.output import BAD_CALL, NOT_JUDGED, print_json, progress_console
 from evidence.images import read_image
 from evidence.weights import load_cell_model, shipped_net
 from grading.el.cells import single_cell
 from grading.el.net import CellModel
+from grading.errors import ImageError
 from simulators.el_render.dataset import CellSet, as_bytes, rendered_set
 from simulators.el_render.finetune import split_by_panel, train_further
 from simulators.el_render.scores import compare
@@ -87,6 +88,9 @@ def _from_site(
 ) -> dict[str, Any]:
     files, site, panels = read_site_cells(labels)
     kept, held = split_by_panel(panels, held_out)
+    if not kept or not held:
+        progress_console.print("Cells of at least two panels are needed.", style="red")
+        raise typer.Exit(BAD_CALL)
     rendered = rendered_set(count, seed=RENDERED_SEED + plan.seed, cache=out)
     graph = shipped_net()
     if graph is None:
@@ -129,8 +133,12 @@ def read_site_cells(labels: Path) -> tuple[list[str], CellSet, list[str]]:
     if not rows or not {"file", "defective"} <= rows[0].keys():
         progress_console.print(f"{labels} needs the columns file and defective.", style="red")
         raise typer.Exit(BAD_CALL)
-    stack = np.stack([single_cell(read_image(labels.parent / row["file"])) for row in rows])
-    images = as_bytes(stack)
+    try:
+        cells = [single_cell(read_image(labels.parent / row["file"])) for row in rows]
+    except ImageError as error:
+        progress_console.print(f"{error.detail} {error.remedy}", style="red")
+        raise typer.Exit(NOT_JUDGED) from error
+    images = as_bytes(np.stack(cells))
     defective = np.array([row["defective"].strip().lower() in ("1", "true") for row in rows])
     site = CellSet(
         images=images,

@@ -6,6 +6,7 @@ broken off goes on from the last one. PyTorch is imported only here and in ``tor
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,15 +168,18 @@ def export_onnx(net: CellNet, path: Path) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     plain = fold_norms(net).to(memory_format=torch.contiguous_format)
-    torch.onnx.export(
-        ExportNet(plain).eval(),
-        (torch.zeros(1, 1, SIDE, SIDE),),
-        str(path),
-        input_names=["cells"],
-        output_names=["masks", "logit"],
-        dynamic_axes={"cells": {0: "n"}, "masks": {0: "n"}, "logit": {0: "n"}},
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        # The exporter of today needs one more package and writes the same graph.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            ExportNet(plain).eval(),
+            (torch.zeros(1, 1, SIDE, SIDE),),
+            str(path),
+            input_names=["cells"],
+            output_names=["masks", "logit"],
+            dynamic_axes={"cells": {0: "n"}, "masks": {0: "n"}, "logit": {0: "n"}},
+            dynamo=False,
+        )
 
 
 def import_onnx(graph: bytes) -> CellNet:
