@@ -69,7 +69,7 @@ class SimulatedLine:
         self.washer.may_release = lambda: self.world.panel is None
         self.tester = SimulatedFlashTester(self.world)
         self.source = SimulatedCurrentSource(self.world)
-        self.insulation = SimulatedInsulationTester(self.world)
+        self.insulation = SimulatedInsulationTester(self.world, time_scale=time_scale)
         self.camera = SimulatedCamera(self.world, drop)
         self.intake_scanner = SimulatedScanner()
         self.cabinet_scanner = SimulatedScanner()

@@ -41,26 +41,30 @@ from station.visit import Visit, VisitState, restore
 
 BARCODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z()./:_%+-]{2,79}")
 
-# What the washer is told on the way to each state of ours.
-WASHER_COMMANDS: dict[LineCommand, tuple[WashCommand, ...]] = {
-    LineCommand.CLEAR: (WashCommand.CLEAR,),
-    LineCommand.RESET: (WashCommand.RESET,),
-    LineCommand.START: (WashCommand.START,),
-    LineCommand.HOLD: (WashCommand.HOLD,),
-    LineCommand.UNHOLD: (WashCommand.UNHOLD,),
-    LineCommand.STOP: (WashCommand.STOP,),
-    LineCommand.ABORT: (WashCommand.ABORT,),
+# What the washer is told next, by its state, until it needs no more. After a restart of ours it
+# may be in any state, so each command of the line finds its own way from there.
+_TO_IDLE = {
+    WashState.ABORTED: WashCommand.CLEAR,
+    WashState.STOPPED: WashCommand.RESET,
+    WashState.COMPLETE: WashCommand.RESET,
 }
-# A washer that is in one of these states already needs no such command.
-ALREADY: dict[WashCommand, frozenset[WashState]] = {
-    WashCommand.CLEAR: frozenset({WashState.STOPPED, WashState.IDLE, WashState.EXECUTE}),
-    WashCommand.RESET: frozenset({WashState.IDLE, WashState.EXECUTE, WashState.HELD}),
-    WashCommand.START: frozenset({WashState.EXECUTE}),
-    WashCommand.HOLD: frozenset({WashState.HELD, WashState.STOPPED, WashState.ABORTED}),
-    WashCommand.UNHOLD: frozenset({WashState.EXECUTE}),
-    WashCommand.STOP: frozenset({WashState.STOPPED, WashState.ABORTED}),
-    WashCommand.ABORT: frozenset({WashState.ABORTED}),
+_TO_EXECUTE = {
+    **_TO_IDLE,
+    WashState.IDLE: WashCommand.START,
+    WashState.HELD: WashCommand.UNHOLD,
+    WashState.SUSPENDED: WashCommand.UNHOLD,
 }
+_RESTING = (WashState.STOPPED, WashState.ABORTED)
+WASHER_STEPS: dict[LineCommand, dict[WashState, WashCommand]] = {
+    LineCommand.CLEAR: {WashState.ABORTED: WashCommand.CLEAR},
+    LineCommand.RESET: _TO_IDLE,
+    LineCommand.START: _TO_EXECUTE,
+    LineCommand.UNHOLD: _TO_EXECUTE,
+    LineCommand.HOLD: {WashState.EXECUTE: WashCommand.HOLD},
+    LineCommand.STOP: {s: WashCommand.STOP for s in WashState if s not in _RESTING},
+    LineCommand.ABORT: {s: WashCommand.ABORT for s in WashState if s is not WashState.ABORTED},
+}
+MOST_STEPS = 4  # clear, reset, start, and one to spare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,8 +252,7 @@ class Station:
             self._execute.clear()
             self.board.changed()
             try:
-                for washer_command in WASHER_COMMANDS[command]:
-                    await self._command_washer(washer_command)
+                await self._command_washer(WASHER_STEPS[command])
             except DeviceError as error:
                 self.board.raise_device_alarm(error)
                 self._machine = LineMachine(LineState.ABORTED)
@@ -389,10 +392,12 @@ class Station:
 
     # --- the washer -------------------------------------------------------------------------------
 
-    async def _command_washer(self, command: WashCommand) -> None:
-        status = await self.devices.washer.status()
-        if status.state not in ALREADY[command]:
-            await self.devices.washer.command(command)
+    async def _command_washer(self, steps: dict[WashState, WashCommand]) -> None:
+        for _ in range(MOST_STEPS):
+            step = steps.get((await self.devices.washer.status()).state)
+            if step is None:
+                return
+            await self.devices.washer.command(step)
 
     async def _watch_washer(self) -> None:
         while True:
@@ -422,7 +427,7 @@ class Station:
                 self._infeed_free.set()
             else:
                 await self._stranger(event.zone)
-        if before is None or before.presence != status.presence or before.state != status.state:
+        if before is None or _discrete(before) != _discrete(status):
             self.board.changed()
 
     async def _stranger(self, zone: Zone) -> None:
@@ -470,3 +475,8 @@ class Station:
     def idle(self) -> bool:
         """Whether no panel is on the line."""
         return not any(visit.state.phase is not Phase.DONE for visit in self._visits.values())
+
+
+def _discrete(status: WashStatus) -> tuple[object, ...]:
+    """What of the washer is worth telling the screens at once; its analogue values always move."""
+    return status.state, status.presence, status.emergency_stop, status.alarms

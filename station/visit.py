@@ -286,7 +286,7 @@ class Visit:
             title=f"{report.verdict.value.upper()} {report.grade or ''}".strip(),
             lines=(report.destination, report.measured_at or "", *report.reasons),
         )
-        await self._attempt(lambda: printer.print(label))
+        await self._attempt(lambda: printer.print(label), moves=False)
 
     # --- what others tell the visit ------------------------------------------------------------
 
@@ -359,11 +359,15 @@ class Visit:
             identity_confirmed=self.state.identity_confirmed,
         )
 
-    async def _attempt(self, step: Callable[[], Awaitable[T]]) -> T | None:
-        """Do one step with a device: tried twice, then a person decides; None when given up."""
+    async def _attempt(self, step: Callable[[], Awaitable[T]], *, moves: bool = True) -> T | None:
+        """Do one step with a device: tried twice, then a person decides; None when given up.
+
+        What ``moves``, flashes or heats waits for the line to be in Execute.
+        """
         failed: list[str] = []
         while True:
-            await self._line.running()
+            if moves:
+                await self._line.running()
             try:
                 result = await step()
             except InterlockOpen as error:
