@@ -1,3 +1,4 @@
+import json
 import sqlite3
 from contextlib import closing
 
@@ -204,3 +205,20 @@ async def test_a_record_under_an_odd_name_is_refused(service, report, inspection
 )
 async def test_what_is_not_there_is_a_problem_too(service, method, path, status):
     problem(await service.client.request(method, path), status, "http")
+
+
+@pytest.mark.parametrize("odd", ["\\ud800", "\\u0000"])
+async def test_text_that_no_database_keeps_is_never_a_defect(service, report, odd):
+    document = json.dumps({"report": report_to_json(report(destination="ODD"))})
+    answer = await service.client.post(
+        "/api/records",
+        content=document.replace("ODD", odd),
+        headers={"Content-Type": "application/json"},
+    )
+    assert answer.status_code in (201, 400, 409, 422)
+    answer = await service.client.post(
+        "/api/station/questions/q1/answer",
+        content='{"choices": ["sound"], "by": "ODD", "note": "ODD"}'.replace("ODD", odd),
+        headers={"Content-Type": "application/json"},
+    )
+    assert answer.status_code in (200, 400, 422)
