@@ -23,6 +23,7 @@ from api.deps import (
 from api.problems import RESPONSES, Problem
 from api.records import Count, Filters, InspectionRecord, NotFound, Page
 from evidence.curves import read_curves
+from evidence.errors import EvidenceError
 from evidence.folder import read_evidence
 from evidence.reports import report_from_json
 from evidence.store import MANIFEST, verify, write_durably
@@ -257,18 +258,13 @@ def summary(records: RecordsDep) -> tuple[Count, ...]:
 @router.post("/records", status_code=201)
 def deliver(body: Delivery, records: RecordsDep) -> Recorded:
     """Take a record from a station on another host. The same record again changes nothing."""
-    report = report_from_json(dict(body.report))
-    fits = INSPECTION_ID.fullmatch(report.inspection_id) and PANEL_ID.fullmatch(
-        report.panel.panel_id
-    )
-    if not fits:
-        raise Problem(
-            422,
-            "invalid",
-            "The request is not valid",
-            "The report's inspection or panel has an id that no station gives.",
-            "Deliver reports as the station made them.",
-        )
+    try:
+        report = report_from_json(dict(body.report))
+    except EvidenceError as error:
+        raise _undeliverable(error.detail) from error
+    known = INSPECTION_ID.fullmatch(report.inspection_id)
+    if not (known and PANEL_ID.fullmatch(report.panel.panel_id)):
+        raise _undeliverable("Its inspection or panel has an id that no station gives.")
     records.record(report, body.history)
     return Recorded(inspection_id=report.inspection_id)
 
@@ -276,6 +272,16 @@ def deliver(body: Delivery, records: RecordsDep) -> Recorded:
 def etag(record: InspectionRecord) -> str:
     """Return the ETag of an inspection: it changes with each verdict."""
     return f'"{record.version}"'
+
+
+def _undeliverable(detail: str) -> Problem:
+    return Problem(
+        422,
+        "not_a_report",
+        "This is no report",
+        detail,
+        "Deliver reports as the station made them.",
+    )
 
 
 def _draw(report: GradeReport, folder: Path) -> bytes:

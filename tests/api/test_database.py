@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -35,6 +36,14 @@ def test_opening_twice_changes_nothing(database_url, report):
         records.record(report(), ())
     with closing(Records(database_url)) as records:
         assert records.latest() == report().inspection_id
+
+
+def test_services_that_start_at_once_find_one_schema(database_url):
+    with ThreadPoolExecutor(3) as pool:
+        stores = list(pool.map(Records, [database_url] * 3))
+    assert [store.counts() for store in stores] == [()] * 3
+    for store in stores:
+        store.close()
 
 
 def test_records_of_the_first_schema_are_kept(database_url, report, monkeypatch):

@@ -195,8 +195,32 @@ async def test_another_hosts_record_is_taken_once(service, report):
 @pytest.mark.parametrize("inspection_id", ["../../etc", "", "a" * 201, "a/b"])
 async def test_a_record_under_an_odd_name_is_refused(service, report, inspection_id):
     body = {"report": report_to_json(report(inspection_id))}
-    problem(await service.client.post("/api/records", json=body), 422, "invalid")
+    problem(await service.client.post("/api/records", json=body), 422, "not_a_report")
     assert service.records.latest() is None
+
+
+@pytest.mark.parametrize("document", [{}, {"schema": 99}, {"schema": 1, "verdict": "fine"}])
+async def test_what_is_no_report_is_refused(service, document):
+    answer = await service.client.post("/api/records", json={"report": document})
+    problem(answer, 422, "not_a_report")
+
+
+async def test_a_database_out_of_reach_is_a_503_and_comes_back(service, report, tmp_path):
+    service.records.record(report(), ())
+    path = tmp_path / "records.sqlite"
+    service.records.close()  # so that its connections are opened anew
+    hidden = [
+        p.rename(p.with_suffix(f".away{i}")) for i, p in enumerate(tmp_path.glob(f"{path.name}*"))
+    ]
+    path.mkdir()
+    health = await service.client.get("/api/health")
+    assert (health.status_code, health.json()["records"]) == (503, False)
+    problem(await service.client.get("/api/inspections"), 503, "unavailable")
+    body = {"report": report_to_json(report())}
+    problem(await service.client.post("/api/records", json=body), 503, "unavailable")
+    path.rmdir()
+    hidden[0].rename(path)
+    assert (await service.client.get("/api/health")).status_code == 200
 
 
 @pytest.mark.parametrize(
