@@ -75,7 +75,9 @@ SCHEMA: dict[str, Any] = {
         }
     },
 }
-RESPONSES: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 404, 409, 412, 422, 428, 503), SCHEMA)
+RESPONSES: dict[int | str, dict[str, Any]] = dict.fromkeys(
+    (400, 404, 409, 412, 422, 428, 503), SCHEMA
+)
 
 
 def problem(status: int, code: str, title: str, detail: str, remedy: str = "") -> JSONResponse:
