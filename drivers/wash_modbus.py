@@ -35,6 +35,7 @@ from drivers.errors import (
 )
 from drivers.registers import RegisterError, Value, bits_set, crc16, load_map
 from drivers.roles import WashCommand, WashState, WashStatus, Zone
+from drivers.tasks import end
 from grading.values import Instrument
 
 Client = AsyncModbusTcpClient | AsyncModbusSerialClient
@@ -137,9 +138,7 @@ class WashModbus:
 
     async def _let_go(self) -> None:
         if self._heartbeat is not None:
-            self._heartbeat.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._heartbeat
+            await end([self._heartbeat])
         if self._client is not None:
             self._client.close()
         self._client = self._instrument = self._heartbeat = self._last = None

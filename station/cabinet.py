@@ -73,7 +73,8 @@ class ScanBuffer:
     async def next(self, timeout: float) -> str | None:  # noqa: ASYNC109
         """Return the next code, or None where none came in ``timeout`` [s]."""
         try:
-            return await asyncio.wait_for(self._codes.get(), timeout)
+            async with asyncio.timeout(timeout):
+                return await self._codes.get()
         except TimeoutError:
             return None
 

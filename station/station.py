@@ -12,6 +12,7 @@ from typing import Any
 
 from drivers.errors import DeviceError, IdentityChanged
 from drivers.roles import Device, WashCommand, WashState, WashStatus, Zone
+from drivers.tasks import end
 from evidence.curves import merge_nameplates
 from grading.values import (
     Evidence,
@@ -141,9 +142,7 @@ class Station:
 
     async def stop(self) -> None:
         """Let go of everything; what is under way goes on at the next start."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         for device in self.devices.all().values():
             with contextlib.suppress(DeviceError):
                 await device.close()
