@@ -3,12 +3,13 @@ BIN := .venv/bin
 # Real measurements to replay, where they lie beside the checkout; else the samples we ship.
 REPLAY ?= $(wildcard ../shared/data)
 PORT ?= 8000
+DATA ?= var
 
 .PHONY: run test lint format wheel-check bench lock clean
 
 run:
 	@scripts/install run
-	@exec $(BIN)/zonkeur run --simulate --port $(PORT) $(if $(REPLAY),--replay $(REPLAY))
+	@exec $(BIN)/zonkeur run --simulate --port $(PORT) --data $(DATA) $(if $(REPLAY),--replay $(REPLAY))
 
 test:
 	@scripts/install dev
