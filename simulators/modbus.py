@@ -67,7 +67,10 @@ class ModbusServer:
                 await stream.reply(frame[1:-2], body + struct.pack("<H", crc16(body)))
 
     async def _next_rtu(self, stream: Stream) -> bytes | None:
-        """Read one frame; its length follows from its function. None where it is damaged."""
+        """Read one frame; its length follows from its function. None where it is damaged.
+
+        What is damaged has no length, so all is thrown away up to the next silence.
+        """
         frame = await stream.reader.readexactly(1)
         try:
             async with asyncio.timeout(FRAME_SILENCE):
@@ -75,8 +78,11 @@ class ModbusServer:
                 if frame[1] == 16:
                     frame += await stream.reader.readexactly(frame[6] + 1)
         except TimeoutError:
-            return None
-        return frame if crc16(frame) == 0 else None
+            frame = b""
+        if frame and crc16(frame) == 0:
+            return frame
+        await _wait_for_silence(stream)
+        return None
 
     def answer(self, request: bytes) -> bytes:
         """Return the answer to ``request``, both without address and checksum."""
@@ -104,6 +110,16 @@ class ModbusServer:
             self._write(address, struct.unpack(f">{number}H", body[5:]))
             return bytes([function]) + body[:4]
         raise ModbusRefusal(ILLEGAL_FUNCTION)
+
+
+async def _wait_for_silence(stream: Stream) -> None:
+    try:
+        while True:
+            async with asyncio.timeout(FRAME_SILENCE):
+                if not await stream.reader.read(256):
+                    return
+    except TimeoutError:
+        return
 
 
 def _crc_table() -> tuple[int, ...]:

@@ -29,6 +29,7 @@ GAMMA = -0.0045  # 1/K, median of 60-cell c-Si
 MIN_IRRADIANCE = 600.0  # W/m², below it nobody would grade
 LAYOUTS = {36: (4, 9), 60: (6, 10), 72: (6, 12), 96: (8, 12)}
 SOUND_INSULATION = SafetyRecord(insulation_resistance=650.0, ground_continuity=0.03)
+CurveSet = tuple[str, Nameplate, list[IVCurve]]
 AREAS = {36: 1.01, 60: 1.64, 72: 1.94, 96: 2.5}  # m²
 
 
@@ -110,13 +111,25 @@ def replay(folder: Path | None = None, *, seed: int = 0) -> Iterator[ReplayedPan
             f"{folder} holds no module's curve above {MIN_IRRADIANCE:g} W/m².",
             "Name a folder with iv/*.csv[.gz].",
         )
+    for number, (name, plate, curve) in enumerate(_in_turn(sets, seed)):
+        yield _panel(name, plate, curve, pictures, number)
+
+
+def _in_turn(sets: list[CurveSet], seed: int) -> Iterator[tuple[str, Nameplate, IVCurve]]:
+    """Yield a curve of each set in turn, and none again before all were shown.
+
+    A panel that came back too soon would meet itself on the line.
+    """
     rng = np.random.default_rng(seed)
-    number = 0
     while True:
-        for name, plate, curves in sets:
-            curve = curves[int(rng.integers(len(curves)))]
-            yield _panel(name, plate, curve, pictures, number)
-            number += 1
+        waiting = [
+            (name, plate, [curves[i] for i in rng.permutation(len(curves))])
+            for name, plate, curves in sets
+        ]
+        while waiting:
+            for name, plate, curves in waiting:
+                yield name, plate, curves.pop()
+            waiting = [entry for entry in waiting if entry[2]]
 
 
 def _panel(
@@ -133,7 +146,7 @@ def _panel(
     )
 
 
-def _sets(folder: Path) -> list[tuple[str, Nameplate, list[IVCurve]]]:
+def _sets(folder: Path) -> list[CurveSet]:
     sets = []
     for path in sorted((folder / "iv").glob("*.csv*")):
         try:
