@@ -1,41 +1,38 @@
-"""The pages: the operator's screen, the history, and one inspection."""
+"""The pages: the operator's screen, the history, one inspection, and one panel."""
 
 from __future__ import annotations
 
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import BeforeValidator
 
-from api.deps import InspectionId, OptionalStationDep, RecordsDep, StationDep
-from api.records import Filters
+from api.deps import ID_PATTERN, InspectionId, OptionalStationDep, RecordsDep, StationDep
+from api.problems import Problem
+from api.records import Filters, InspectionRecord, NotFound, Records
 from api.screens import views
 from api.screens.language import COOKIE, LANGUAGES, language_of, translator
 from api.screens.render import render
 from grading.values import Outcome
-from station.ports import LineCommand, StationControl
+from station.ports import StationControl
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
-Text = Annotated[str | None, Query(max_length=200)]
+Text = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
+Day = Annotated[date | None, BeforeValidator(lambda given: given or None), Query()]
 
-# The order in which a hand finds them; the most used first.
-COMMANDS = (
-    LineCommand.START,
-    LineCommand.HOLD,
-    LineCommand.UNHOLD,
-    LineCommand.STOP,
-    LineCommand.RESET,
-    LineCommand.CLEAR,
-    LineCommand.ABORT,
-)
+PAGE = 50
 
 
 @router.get("/")
 def operator(request: Request, station: OptionalStationDep, records: RecordsDep) -> HTMLResponse:
     """The operator's screen."""
-    context = _latest(request, records) | (_line(request, station, records) if station else {})
+    context = _latest(request, station, records)
+    if station is not None:
+        context |= _line(request, station) | _todo(station, records)
     return render(
         request,
         "operator.html",
@@ -46,21 +43,21 @@ def operator(request: Request, station: OptionalStationDep, records: RecordsDep)
 
 
 @router.get("/fragments/line")
-def line(request: Request, station: StationDep, records: RecordsDep) -> HTMLResponse:
+def line(request: Request, station: StationDep) -> HTMLResponse:
     """State, buttons, and where each panel is."""
-    return render(request, "fragments/line.html", **_line(request, station, records))
+    return render(request, "fragments/line.html", **_line(request, station))
 
 
-@router.get("/fragments/questions")
-def questions(request: Request, station: StationDep) -> HTMLResponse:
-    """What only a person can decide."""
-    return render(request, "fragments/questions.html", snapshot=station.snapshot())
+@router.get("/fragments/todo")
+def todo(request: Request, station: StationDep, records: RecordsDep) -> HTMLResponse:
+    """What asks for a person: questions, panels to be taken away, and alarms."""
+    return render(request, "fragments/todo.html", **_todo(station, records))
 
 
 @router.get("/fragments/latest")
-def latest(request: Request, records: RecordsDep) -> HTMLResponse:
+def latest(request: Request, station: OptionalStationDep, records: RecordsDep) -> HTMLResponse:
     """The last verdict, with its curve and picture."""
-    context = _latest(request, records)
+    context = _latest(request, station, records)
     return render(request, "fragments/latest.html", page_class="operator", **context)
 
 
@@ -72,6 +69,11 @@ def history(
     verdict: Text = None,
     grade: Text = None,
     maker: Text = None,
+    model: Text = None,
+    lot: Text = None,
+    reason: Text = None,
+    first_day: Day = None,
+    last_day: Day = None,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
 ) -> HTMLResponse:
     """Every inspection, newest first; a page of rows more where a cursor is given."""
@@ -80,21 +82,31 @@ def history(
         verdict=Outcome(verdict) if verdict in set(Outcome) else None,
         grade=grade or None,
         maker=maker or None,
+        model=model or None,
+        lot=lot or None,
+        reason=reason or None,
+        measured_from=_midnight(first_day),
+        measured_to=_midnight(last_day and last_day + timedelta(days=1)),
     )
-    page = records.page(filters, cursor)
-    given = {"panel_id": panel_id, "verdict": verdict, "grade": grade, "maker": maker}
+    try:
+        page = records.page(filters, cursor, PAGE)
+    except ValueError as error:
+        raise Problem(422, "invalid", "The request is not valid", str(error)) from error
     next_url = None
     if page.next_cursor is not None:
-        query = {key: value for key, value in given.items() if value}
+        query = {key: value for key, value in request.query_params.items() if value}
         next_url = "/history?" + urlencode({**query, "cursor": page.next_cursor})
+    language = language_of(request)
     return render(
         request,
         "history.html" if cursor is None else "fragments/rows.html",
         title=_title(request, "history"),
         page_class="history",
-        filters=filters,
+        given=request.query_params,
         grades=views.grades(),
-        rows=[views.row(item, language_of(request)) for item in page.items],
+        reasons=views.reason_choices(language),
+        totals=views.totals(records.counts()),
+        rows=[views.row(item, language) for item in page.items],
         next_url=next_url,
     )
 
@@ -102,19 +114,24 @@ def history(
 @router.get("/inspections/{inspection_id}")
 def inspection(request: Request, inspection_id: InspectionId, records: RecordsDep) -> HTMLResponse:
     """One inspection: all that a verdict stands on."""
-    record = records.inspection(inspection_id)
-    language = language_of(request)
-    return render(
-        request,
-        "inspection.html",
-        title=record.report.panel.panel_id,
-        page_class="inspection",
-        latest=views.result(record, language),
-        grades=views.grades(),
-        verdicts=record.verdicts,
-        history=record.history,
-        findings=[views.finding(found, language) for found in record.report.findings],
-    )
+    try:
+        record = records.inspection(inspection_id)
+    except NotFound:
+        return _not_found(request, inspection_id)
+    return _details(request, record, records)
+
+
+@router.get("/panels/{panel_id:path}")
+def panel(
+    request: Request,
+    panel_id: Annotated[str, Path(max_length=80, pattern=ID_PATTERN)],
+    records: RecordsDep,
+) -> HTMLResponse:
+    """The newest inspection of a panel, and a way to the earlier ones."""
+    newest = records.page(Filters(panel=panel_id), None, 1).items
+    if not newest:
+        return _not_found(request, panel_id)
+    return _details(request, records.inspection(newest[0].inspection_id), records)
 
 
 @router.get("/language/{code}")
@@ -132,22 +149,63 @@ def _title(request: Request, code: str) -> str:
     return translator(language_of(request))("page", code)
 
 
-def _line(request: Request, station: StationControl, records: RecordsDep) -> dict[str, Any]:
+def _details(request: Request, record: InspectionRecord, records: Records) -> HTMLResponse:
+    language = language_of(request)
+    t = translator(language)
+    panel_id = record.report.panel.panel_id
+    return render(
+        request,
+        "inspection.html",
+        title=panel_id,
+        page_class="inspection",
+        latest=views.result(record, language),
+        grades=views.grades(),
+        record=record,
+        findings=[views.finding(found, t, language) for found in record.report.findings],
+        figures=views.figures(record.report, language),
+        inspections=records.page(Filters(panel=panel_id), None, PAGE).items,
+    )
+
+
+def _not_found(request: Request, name: str) -> HTMLResponse:
+    title = _title(request, "not_found")
+    answer = render(request, "not_found.html", title=title, name=name)
+    answer.status_code = 404
+    return answer
+
+
+def _line(request: Request, station: StationControl) -> dict[str, Any]:
     snapshot = station.snapshot()
-    t = translator(language_of(request))
+    language = language_of(request)
     return {
         "snapshot": snapshot,
-        "commands": [command.value for command in COMMANDS],
         "allowed": {command.value for command in snapshot.allowed},
-        "places": views.places(snapshot, t),
-        "to_take_away": views.to_take_away(snapshot, records, t),
+        "places": views.places(snapshot),
+        "steps": [phase.value for phase in views.CABINET],
+        "facts": views.facts(snapshot, translator(language), language),
     }
 
 
-def _latest(request: Request, records: RecordsDep) -> dict[str, Any]:
-    newest = records.latest()
+def _todo(station: StationControl, records: Records) -> dict[str, Any]:
+    snapshot = station.snapshot()
+    return {
+        "snapshot": snapshot,
+        "to_take_away": views.to_take_away(snapshot, records),
+        "alarms": views.alarms(snapshot),
+    }
+
+
+def _latest(request: Request, station: StationControl | None, records: Records) -> dict[str, Any]:
+    """Return the verdict that this station gave last; without a station, the newest of all."""
+    of_station = station.snapshot().latest_inspection_id if station else None
+    newest = of_station or records.latest()
     record = None if newest is None else records.inspection(newest)
     return {
         "latest": None if record is None else views.result(record, language_of(request)),
         "grades": views.grades(),
     }
+
+
+def _midnight(day: date | None) -> str | None:
+    """Return when ``day`` begins where the server stands."""
+    return None if day is None else datetime.combine(day, time.min).astimezone().isoformat()

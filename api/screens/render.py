@@ -14,6 +14,16 @@ from api.screens.language import language_of, translator
 
 HERE = Path(__file__).parent.parent
 
+# Nothing is loaded from another host, nothing runs that is not a file of ours, and no other
+# page may frame the buttons of the line.
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
 _templates = Jinja2Templates(
     env=Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -37,5 +47,5 @@ def render(request: Request, template: str, **context: Any) -> HTMLResponse:
         "page_class": "",
     }
     response = _templates.TemplateResponse(request, template, defaults | context)
-    response.headers["Cache-Control"] = "no-store"
+    response.headers.update(HEADERS)
     return response

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from api.records import InspectionRecord, InspectionRow, NotFound, Records, VerdictView
+from api.records import Count, InspectionRecord, InspectionRow, NotFound, Records, VerdictView
 from api.screens.language import Translate, number
 from config.load import load_grading
+from grading.el.overlay import LETTERS
 from grading.rules import Text
-from grading.values import GradeReport, RuleFinding
-from station.ports import Phase, StationSnapshot, VisitView
+from grading.values import GradeReport, Outcome, RuleFinding
+from station.ports import AlarmView, Phase, StationSnapshot, VisitView
 
 CABINET = (Phase.IDENTIFY, Phase.SAFETY, Phase.FLASH, Phase.EL, Phase.GRADE, Phase.RECORD)
 PLACES: tuple[tuple[str, tuple[Phase, ...]], ...] = (
@@ -29,25 +31,39 @@ PLACES: tuple[tuple[str, tuple[Phase, ...]], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """One place of the line, and the panels in it."""
+    """One place of the line, and the panels in it; ``steps`` are those done in the cabinet."""
 
-    name: str
+    code: str
     visits: tuple[VisitView, ...]
     shows_phase: bool
     trouble: bool
+    steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A panel that waits to be taken to its destination."""
+
+    inspection_id: str
+    panel_id: str
+    outcome: str
+    grade: str | None
+    destination: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """A verdict as the tile shows it."""
+    """A verdict as the tile shows it. ``marks`` counts the cells behind each letter on the EL."""
 
     report: GradeReport
     verdict: VerdictView
     etag: str
+    taken_by: str | None
     reasons: tuple[str, ...]
     power: str | None
     ratio: str | None
     value: str | None
+    marks: tuple[tuple[str, str, int], ...]
 
 
 @cache
@@ -67,99 +83,171 @@ def reason(code: str, language: str) -> str:
     return code.replace("_", " ") if text is None else str(getattr(text, language))
 
 
-def places(snapshot: StationSnapshot, t: Translate) -> list[Place]:
+def reason_choices(language: str) -> list[tuple[str, str]]:
+    """Return every reason's code and words, in the order of the words."""
+    return sorted(((code, reason(code, language)) for code in _reasons()), key=lambda r: r[1])
+
+
+def places(snapshot: StationSnapshot) -> list[Place]:
     """Return the places of the line in order, each with its panels."""
     return [
         Place(
-            name=t("phase", name),
+            code=code,
             visits=(here := tuple(v for v in snapshot.visits if v.phase in phases)),
             shows_phase=len(phases) > 1,
             trouble=any(visit.problem for visit in here),
+            steps=CABINET.index(here[0].phase) if here and phases is CABINET else -1,
         )
-        for name, phases in PLACES
+        for code, phases in PLACES
     ]
 
 
-def to_take_away(snapshot: StationSnapshot, records: Records, t: Translate) -> list[dict[str, str]]:
+def to_take_away(snapshot: StationSnapshot, records: Records) -> list[Waiting]:
     """Return the panels that wait to be taken to their destination."""
     waiting = []
     for visit in snapshot.visits:
         if visit.phase is Phase.ROUTE:
             try:
-                place = records.inspection(visit.inspection_id).current.destination
+                verdict = records.inspection(visit.inspection_id).current
             except NotFound:  # its record is still in the outbox
                 continue
             waiting.append(
-                {
-                    "inspection_id": visit.inspection_id,
-                    "panel_id": visit.panel_id,
-                    "destination": t("destination", place),
-                }
+                Waiting(
+                    inspection_id=visit.inspection_id,
+                    panel_id=visit.panel_id,
+                    outcome=verdict.outcome.value,
+                    grade=verdict.grade,
+                    destination=verdict.destination,
+                )
             )
     return waiting
+
+
+def alarms(snapshot: StationSnapshot) -> list[AlarmView]:
+    """Return the alarms: first those that nobody has seen, then those that stand."""
+    return sorted(snapshot.alarms, key=lambda a: (a.acknowledged, not a.active, a.raised_at))
+
+
+def facts(snapshot: StationSnapshot, t: Translate, language: str) -> list[str]:
+    """Return what the washer measures, in words and units."""
+    washer = snapshot.washer
+    if washer is None:
+        return []
+    measured = (
+        ("water_temperature", washer.water_temperature, 1, "°C"),
+        ("conductivity", washer.conductivity, 0, "µS/cm"),
+        ("tank_level", washer.tank_level, 0, "%"),
+        ("dryer_temperature", washer.dryer_temperature, 0, "°C"),
+        ("speed", washer.speed, 1, "m/min"),
+    )
+    return [
+        f"{t('washer', code)} {number(value, digits, language)} {unit}"
+        for code, value, digits, unit in measured
+    ]
 
 
 def result(record: InspectionRecord, language: str) -> Result:
     """Return what the tile says of an inspection."""
     report, verdict = record.report, record.current
     overridden = verdict.source == "override"
-    codes = () if overridden else report.reasons
     stc = report.iv.stc if report.iv else None
     ratio = report.value.nameplate_ratio if report.value else None
     return Result(
         report=report,
         verdict=verdict,
         etag=f'"{record.version}"',
+        taken_by=record.routed.by if record.routed else None,
         reasons=(f"{verdict.reason} ({verdict.by})",)
         if overridden
-        else tuple(reason(code, language) for code in codes),
-        power=None if stc is None else _with_u(stc.p_mp, stc.u_p_mp, "W", language),
+        else tuple(reason(code, language) for code in report.reasons),
+        power=None if stc is None else with_u(stc.p_mp, stc.u_p_mp, "W", language),
         ratio=None if ratio is None else f"{number(100 * ratio, 1, language)} %",
         value=_money(report, language),
+        marks=_marks(report),
     )
 
 
-def finding(found: RuleFinding, language: str) -> dict[str, Any]:
+def finding(found: RuleFinding, t: Translate, language: str) -> dict[str, Any]:
     """Return one line of the table of findings."""
     value: str
-    if isinstance(found.value, bool) or not isinstance(found.value, (int, float)):
-        value = "–" if found.value is None else str(found.value)
+    if isinstance(found.value, bool):
+        value = t("value", str(found.value))
+    elif not isinstance(found.value, (int, float)):
+        value = "–" if found.value is None else t("value", found.value)
     else:
         u = None if found.expanded_uncertainty is None else found.expanded_uncertainty / 2
         unit = "" if found.unit in (None, "1") else str(found.unit)
-        value = _with_u(float(found.value), u, unit, language)
+        value = with_u(float(found.value), u, unit, language)
+    sign, _, bound = found.limit.partition(" ")
+    bound = t("value", bound)
     return {
-        "text": reason(found.reason, language) if found.outcome != "pass" else found.rule,
-        "rule": found.rule,
+        "rule": t("rule", found.rule),
+        "reason": reason(found.reason, language) if found.outcome is not Outcome.PASS else "",
         "value": value,
-        "limit": found.limit,
+        "limit": f"{sign} {bound.replace('.', ',') if language == 'nl' else bound}",
         "outcome": found.outcome.value,
     }
+
+
+def figures(report: GradeReport, language: str) -> list[tuple[str, str, str]]:
+    """Return the key figures: name, as measured, and at STC ± U."""
+    if report.iv is None:
+        return []
+    measured, stc = report.iv.measured, report.iv.stc
+    rows = (
+        ("p_mp", "W", "u_p_mp"),
+        ("i_sc", "A", "u_i_sc"),
+        ("v_oc", "V", "u_v_oc"),
+        ("i_mp", "A", None),
+        ("v_mp", "V", None),
+        ("fill_factor", "", "u_fill_factor"),
+    )
+    return [
+        (
+            name,
+            with_u(getattr(measured, name), None, unit, language),
+            "–"
+            if stc is None
+            else with_u(getattr(stc, name), getattr(stc, u) if u else None, unit, language),
+        )
+        for name, unit, u in rows
+    ]
 
 
 def row(item: InspectionRow, language: str) -> dict[str, Any]:
     """Return one line of the history."""
     ratio = item.nameplate_ratio
     return {
-        "inspection_id": item.inspection_id,
-        "panel_id": item.panel_id,
-        "measured_at": item.measured_at[:19].replace("T", " "),
-        "maker": item.maker,
-        "model": item.model,
-        "verdict": item.verdict.value,
-        "grade": item.grade,
-        "destination": item.destination,
+        "item": item,
         "power": "–" if item.p_mp is None else f"{number(item.p_mp, 1, language)} W",
         "ratio": "–" if ratio is None else f"{number(100 * ratio, 1, language)} %",
     }
 
 
-def _with_u(value: float, u: float | None, unit: str, language: str) -> str:
-    digits = 0 if value == round(value) and u is None else 3 if abs(value) < 10 else 1
+def totals(counts: tuple[Count, ...]) -> list[tuple[str, int, int]]:
+    """Return per verdict how many inspections stand there, and their share in percent."""
+    by_verdict: Counter[Outcome] = Counter()
+    for count in counts:
+        by_verdict[count.verdict] += count.count
+    total = by_verdict.total()
+    return [(o.value, by_verdict[o], round(100 * by_verdict[o] / max(total, 1))) for o in Outcome]
+
+
+def with_u(value: float, u: float | None, unit: str, language: str) -> str:
+    """Return ``value ± U unit``, where ``u`` is the standard uncertainty and U is 2 u."""
+    whole = u is None and value == round(value)
+    digits = 0 if whole else 3 if abs(value) < 10 else 1
     text = number(value, digits, language)
     if u is not None:
         text += f" ± {number(2 * u, digits, language)}"
     return f"{text} {unit}".strip()
+
+
+def _marks(report: GradeReport) -> tuple[tuple[str, str, int], ...]:
+    found = Counter(cell.cell_class for cell in report.el.cells) if report.el else Counter()
+    return tuple(
+        (letter, kind.value, found[kind]) for kind, letter in LETTERS.items() if found[kind]
+    )
 
 
 def _money(report: GradeReport, language: str) -> str | None:

@@ -1,19 +1,22 @@
-// The screens' behaviour: the event stream, what people press, and the barcode scanner.
+// What people press, type and scan, on every page.
 "use strict";
 
-const STALE_AFTER = 8000; // ms without a heartbeat
 const SCAN_GAP = 60; // ms, the longest pause between two keystrokes of a scanner
+const SCAN_LEAST = 4; // keystrokes; a person who types fast makes shorter bursts
+const SETTLE = 350; // ms, in which a press on what has just appeared is not believed
 
-const $ = (selector) => document.querySelector(selector);
-const page = () => JSON.parse($("#page-data")?.textContent ?? "{}");
-const operator = () => $("#operator-name")?.value.trim() || localStorage.getItem("operator") || "operator";
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const said = () => JSON.parse($("#page-data").textContent);
+const operator = () => $("#operator-name").value.trim() || "operator";
 
-function notice(text) {
+function notice(text, good = false) {
   const box = $("#notice");
   box.textContent = text;
+  box.classList.toggle("good", good);
   box.hidden = false;
   clearTimeout(notice.timer);
-  notice.timer = setTimeout(() => { box.hidden = true; }, 9000);
+  notice.timer = setTimeout(() => { box.hidden = true; }, good ? 4000 : 12000);
 }
 
 async function post(path, body, headers = {}) {
@@ -24,139 +27,180 @@ async function post(path, body, headers = {}) {
   }).catch(() => null);
   if (response?.ok) return true;
   const problem = await response?.json().catch(() => null);
-  const text = response?.status === 412 ? page().conflict : problem?.detail ?? "";
-  notice(`${page().refused}. ${text}`);
+  const why = response === null ? said().unreachable : response.status === 412 ? said().conflict : problem?.detail;
+  notice(`${said().refused}. ${why ?? response.status}`);
   return false;
 }
 
-// --- the event stream ---------------------------------------------------------------------------
-
-let lastSign = Date.now();
-let shown = { questions: null, latest: null };
-
-function fresh() {
-  lastSign = Date.now();
-  setStale(false);
-}
-
-function setStale(stale) {
-  document.body.classList.toggle("stale", stale);
-  const banner = $("#stale");
-  if (banner) banner.hidden = !stale;
-}
-
-function onSnapshot(snapshot) {
-  fresh();
-  const questions = snapshot.questions.map((question) => question.question_id).join();
-  htmx.trigger(document.body, "snapshot");
-  if (shown.questions !== null && questions !== shown.questions) htmx.trigger(document.body, "questions");
-  if (shown.latest !== null && snapshot.latest_inspection_id !== shown.latest) htmx.trigger(document.body, "latest");
-  shown = { questions, latest: snapshot.latest_inspection_id ?? "" };
-}
-
-function listen() {
-  if (!document.body.classList.contains("operator")) return;
-  const events = new EventSource("/api/events");
-  const build = document.documentElement.dataset.build;
-  events.addEventListener("snapshot", (event) => onSnapshot(JSON.parse(event.data)));
-  events.addEventListener("heartbeat", (event) => {
-    fresh();
-    if (JSON.parse(event.data).build_id !== build) location.reload();
-  });
-  events.onopen = () => {
-    // After a break anything may have changed.
-    if (shown.questions !== null) for (const name of ["snapshot", "questions", "latest"]) htmx.trigger(document.body, name);
-  };
-  setInterval(() => { if (Date.now() - lastSign > STALE_AFTER) setStale(true); }, 500);
-}
-
-// --- what people press --------------------------------------------------------------------------
+// --- questions ------------------------------------------------------------------------------------
 
 async function answer(question, choices) {
-  for (const button of question.querySelectorAll("button")) button.disabled = true;
-  const id = question.dataset.question;
-  const done = await post(`/api/station/questions/${id}/answer`, { choices });
-  if (!done) htmx.trigger(document.body, "questions");
+  for (const button of $$("button", question)) button.disabled = true;
+  question.classList.add("answered");
+  if (await post(`/api/station/questions/${question.dataset.question}/answer`, { choices })) return;
+  question.classList.remove("answered");
+  for (const button of $$("[data-choice]", question)) button.disabled = false;
+  updateConfirm(question);
 }
 
 function choose(button) {
   const question = button.closest(".question");
-  const { choice } = button.dataset;
-  if (!("multiple" in question.dataset) || choice === "sound") return answer(question, [choice]);
+  if (!button.hasAttribute("aria-pressed")) return answer(question, [button.dataset.choice]);
   button.setAttribute("aria-pressed", button.getAttribute("aria-pressed") !== "true");
-  question.querySelector("[data-confirm]").disabled = !question.querySelector("[aria-pressed=true]");
+  return updateConfirm(question);
 }
 
-function confirmChoices(button) {
+function updateConfirm(question) {
+  const some = $("[aria-pressed=true]", question) !== null;
+  const confirm = $("[data-confirm]", question);
+  if (confirm) confirm.disabled = !some;
+  // Both at once would say that a damaged panel is sound.
+  for (const sound of $$(".choice:not([aria-pressed])", question)) if (confirm) sound.disabled = some;
+}
+
+function confirmDamage(button) {
   const question = button.closest(".question");
-  const pressed = [...question.querySelectorAll("[aria-pressed=true]")];
-  return answer(question, pressed.map((choice) => choice.dataset.choice));
+  return answer(question, $$("[aria-pressed=true]", question).map((choice) => choice.dataset.choice));
 }
 
-async function override(form) {
-  const fields = new FormData(form);
-  const body = { outcome: fields.get("outcome"), grade: fields.get("grade") || null, reason: fields.get("reason") };
-  const etag = form.closest("dialog").previousElementSibling.dataset.etag;
-  const path = `/api/inspections/${form.dataset.override}/override`;
-  if (!(await post(path, body, { "If-Match": etag }))) return;
-  form.closest("dialog").close();
-  if (document.body.classList.contains("operator")) htmx.trigger(document.body, "latest");
-  else location.reload();
+async function takeAway(button) {
+  button.disabled = true;
+  if (!(await post(`/api/station/routes/${button.dataset.route}`, {}))) button.disabled = false;
 }
+
+// --- dialogs --------------------------------------------------------------------------------------
+
+function openOverride() {
+  const dialog = $("dialog.override");
+  const form = $("form", dialog);
+  form.reset();
+  form.elements.by.value = $("#operator-name").value.trim();
+  updateGrades(form);
+  dialog.showModal();
+}
+
+function updateGrades(form) {
+  const passes = form.elements.outcome.value === "pass";
+  $(".grades", form).disabled = !passes;
+  for (const radio of $$("[name=grade]", form)) radio.required = passes;
+}
+
+async function saveOverride(button) {
+  const form = button.closest("form");
+  if (!form.reportValidity()) return;
+  const { outcome, grade, reason, by } = Object.fromEntries(new FormData(form));
+  const body = { outcome, grade: grade ?? null, reason, by };
+  const path = `/api/inspections/${form.dataset.override}/override`;
+  button.disabled = true;
+  const done = await post(path, body, { "If-Match": form.dataset.etag });
+  button.disabled = false;
+  form.closest("dialog").close();
+  if (document.body.classList.contains("operator")) refresh("todo", "latest");
+  else if (done) location.reload();
+}
+
+function usePreset(button) {
+  const text = button.closest("form").elements.reason;
+  text.value = text.value ? `${text.value}, ${button.dataset.preset.toLowerCase()}` : button.dataset.preset;
+}
+
+function zoom(button) {
+  const dialog = $("dialog.zoom");
+  $("img", dialog).src = button.dataset.zoom;
+  dialog.showModal();
+}
+
+// --- presses --------------------------------------------------------------------------------------
 
 const PRESSES = {
   "[data-command]": (b) => post("/api/station/command", { command: b.dataset.command }),
   "[data-acknowledge]": (b) => post(`/api/station/alarms/${encodeURIComponent(b.dataset.acknowledge)}/acknowledge`, {}),
-  "[data-route]": (b) => { b.disabled = true; return post(`/api/station/routes/${b.dataset.route}`, {}); },
+  "[data-route]": takeAway,
   "[data-choice]": choose,
-  "[data-confirm]": confirmChoices,
-  "[data-open-override]": (b) => b.closest("main").querySelector("dialog.override").showModal(),
+  "[data-confirm]": confirmDamage,
+  "[data-open-override]": openOverride,
+  "[data-save]": saveOverride,
+  "[data-preset]": usePreset,
+  "[data-zoom]": zoom,
   "[data-close]": (b) => b.closest("dialog").close(),
 };
 
 document.addEventListener("click", (event) => {
+  const appeared = Number(event.target.closest("[data-appeared]")?.dataset.appeared ?? 0);
+  if (performance.now() - appeared < SETTLE) return;
   for (const [selector, act] of Object.entries(PRESSES)) {
     const button = event.target.closest(selector);
     if (button && !button.disabled) { act(button); return; }
   }
 });
 
+document.addEventListener("change", (event) => {
+  if (event.target.name === "outcome") updateGrades(event.target.form);
+  if (event.target.id === "operator-name") localStorage.setItem("operator", event.target.value.trim());
+});
+
 document.addEventListener("submit", async (event) => {
-  if (event.target.matches("[data-override]")) {
-    event.preventDefault();
-    override(event.target);
-  } else if (event.target.matches("#intake")) {
-    event.preventDefault();
-    const field = $("#barcode");
-    if (field.value.trim() && (await post("/api/station/intake", { panel_id: field.value.trim() }))) field.value = "";
-  }
+  if (event.target.closest("dialog")) event.preventDefault(); // only by its own button, never by Enter
+  if (!event.target.matches("#intake")) return;
+  event.preventDefault();
+  const field = $("#barcode");
+  if (field.value.trim() && (await intake(field.value.trim()))) field.value = "";
 });
 
-// --- a scanner that types: fast keystrokes that end in Enter, wherever the focus is -----------------
+async function intake(code) {
+  const done = await post("/api/station/intake", { panel_id: code });
+  if (done) notice(`${code} ${said().taken_in}`, true);
+  return done;
+}
 
-let typed = "";
+// --- a scanner that types: fast keystrokes that end in Enter, wherever the focus is ---------------
+
+let burst = "";
 let lastKey = 0;
+
 document.addEventListener("keydown", (event) => {
-  if (event.target.matches("input, textarea, select")) return;
-  const now = Date.now();
-  if (now - lastKey > SCAN_GAP) typed = "";
-  lastKey = now;
-  if (event.key === "Enter" && typed.length >= 3) {
-    event.preventDefault();
-    post("/api/station/intake", { panel_id: typed });
-    typed = "";
-  } else if (event.key.length === 1) {
-    typed += event.key;
+  if (event.timeStamp - lastKey > SCAN_GAP) burst = "";
+  lastKey = event.timeStamp;
+  if (event.key.length === 1 && !event.ctrlKey && !event.altKey && !event.metaKey) burst += event.key;
+  if (event.key !== "Enter") return;
+  const code = burst;
+  burst = "";
+  const field = event.target;
+  if (field.id === "barcode" || code.length < SCAN_LEAST) return;
+  event.preventDefault(); // it would press the button that has the focus
+  if ("value" in field && field.value.endsWith(code)) field.value = field.value.slice(0, -code.length);
+  if ($("#intake") && !$("dialog[open]")) intake(code);
+}, true);
+
+// --- moments as the reader's clock shows them -----------------------------------------------------
+
+const FORMS = {
+  moment: { dateStyle: "short", timeStyle: "short" },
+  time: { timeStyle: "medium" },
+};
+
+function locale() {
+  const { lang } = document.documentElement;
+  return navigator.languages.find((code) => code.startsWith(lang)) ?? (lang === "en" ? "en-GB" : lang);
+}
+
+function showTimes(root) {
+  for (const time of $$("time[data-form]", root)) {
+    const moment = new Date(time.dateTime);
+    if (!Number.isNaN(moment.valueOf())) {
+      time.textContent = moment.toLocaleString(locale(), FORMS[time.dataset.form]);
+      time.title = time.dateTime;
+    }
   }
-});
+}
 
 document.addEventListener("DOMContentLoaded", () => {
-  const name = $("#operator-name");
-  if (name) {
-    name.value = localStorage.getItem("operator") ?? "";
-    name.addEventListener("change", () => localStorage.setItem("operator", name.value.trim()));
-  }
+  $("#operator-name").value = localStorage.getItem("operator") ?? "";
+  showTimes(document);
   drawCharts(document);
-  listen();
 });
-document.addEventListener("htmx:afterSwap", (event) => drawCharts(event.target));
+document.addEventListener("htmx:afterSwap", (event) => {
+  const root = event.target.isConnected ? event.target : document;
+  showTimes(root.parentElement ?? document);
+  drawCharts(root);
+});
