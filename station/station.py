@@ -109,7 +109,7 @@ class Station:
         self._machine = LineMachine()
         self._commanding = asyncio.Lock()
         self._execute = asyncio.Event()
-        self._infeed_free = asyncio.Event()
+        self._belt_was_read = asyncio.Event()
         self._tracker = Tracker()
         self._visits: dict[str, Visit] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -132,7 +132,6 @@ class Station:
         """Connect the devices and go on with the visits that the journal holds."""
         for saved in self.journal.open_visits():
             self._resume(restore(saved))
-        self._infeed_free.set()
         for role, device in self.devices.all().items():
             self._spawn(self._keep_connected(role, device))
         self._spawn(self._watch_washer())
@@ -195,9 +194,9 @@ class Station:
 
     async def announce(self, inspection_id: str) -> None:
         """Wait until the infeed may be told which panel comes next, and tell it."""
-        while self._tracker.announced is not None:
-            self._infeed_free.clear()
-            await self._infeed_free.wait()
+        while not self._tracker.may_announce:
+            self._belt_was_read.clear()
+            await self._belt_was_read.wait()
         self._tracker.announced = inspection_id
 
     def release(self, inspection_id: str) -> None:
@@ -423,9 +422,9 @@ class Station:
         for event in self._tracker.update(status.presence):
             if isinstance(event, Moved):
                 self._visits[event.inspection_id].reached(event.zone)
-                self._infeed_free.set()
             else:
                 await self._stranger(event.zone)
+        self._belt_was_read.set()
         if before is None or _discrete(before) != _discrete(status):
             self.board.changed()
 

@@ -43,10 +43,12 @@ class Tracker:
     occupants: dict[Zone, str] = field(default_factory=dict)
     _clearing: set[Zone] = field(default_factory=set)
     _strangers: set[Zone] = field(default_factory=set)
+    _infeed_empty: bool = False  # as last read; not known before the first reading
 
     def update(self, presence: Mapping[Zone, bool]) -> list[Moved | Stranger]:
         """Take one reading of the sensors; return what happened, furthest zone first."""
         events: list[Moved | Stranger] = []
+        self._infeed_empty = not presence[ORDER[0]]
         for zone in reversed(ORDER):
             if not presence[zone]:
                 self._clearing.discard(zone)
@@ -54,6 +56,14 @@ class Tracker:
             elif self._is_new(zone, presence):
                 events.append(self._arrival(zone))
         return events
+
+    @property
+    def may_announce(self) -> bool:
+        """Whether the next panel may be put on the infeed without being taken for another.
+
+        The infeed's sensor was seen empty, and the panel before has reached the next zone.
+        """
+        return self._infeed_empty and self.announced is None and ORDER[0] not in self.occupants
 
     def take_from(self, zone: Zone) -> str | None:
         """Let the panel at ``zone`` go from the belt; its sensor may stay on for a while."""

@@ -89,6 +89,8 @@ class Bench:
         try:
             return await asyncio.wait_for(watch(), WAIT)
         except TimeoutError:
+            for task in asyncio.all_tasks():
+                task.print_stack(limit=8)
             pytest.fail(f"waited in vain; the line says {self.station.snapshot()}")
 
     async def bring(self):

@@ -116,7 +116,7 @@ async def test_nothing_flashes_with_the_door_open(make_bench):
     await bench.reach(inspection_id, Phase.SAFETY)
     bench.line.world.door_closed = False
     stuck = await bench.until(lambda s: any(a.code == "InterlockOpen" for a in s.alarms))
-    assert bench.phase(inspection_id, stuck) in (Phase.FLASH, Phase.EL)
+    assert bench.phase(inspection_id, stuck) in (Phase.SAFETY, Phase.FLASH, Phase.EL)
     assert bench.flashes == 0
     assert bench.line.world.injected_current == 0
     bench.line.world.door_closed = True
@@ -137,14 +137,26 @@ async def test_one_bad_answer_of_the_tester_is_measured_again(make_bench, fault)
     assert report.iv.stc.p_mp == pytest.approx(0.95 * panel.nameplate.p_mp, rel=0.06)
 
 
-async def test_a_camera_that_never_answers_ends_in_hold_not_in_pass(make_bench):
+async def test_a_black_picture_never_passes(make_bench):
     bench = await make_bench(make_panel(1, condition=Condition.SOUND))
     bench.answers["device_trouble"] = lambda: ["give_up"]
-    bench.line.camera.faults.always("black_image")
+    bench.line.camera.faults.always("black")
     panel, inspection_id = await bench.bring()
     report = (await bench.finish(panel, inspection_id)).report
     assert report.verdict in (Outcome.HOLD, Outcome.RETEST)
     assert report.el is None
+
+
+async def test_a_measurement_that_is_given_up_never_passes(make_bench):
+    bench = await make_bench(make_panel(1, condition=Condition.SOUND))
+    bench.answers["device_trouble"] = lambda: ["give_up"]
+    panel, inspection_id = await bench.bring()
+    await bench.reach(inspection_id, Phase.SAFETY)
+    bench.line.tester.faults.always("nan_sample")
+    report = (await bench.finish(panel, inspection_id)).report
+    assert report.iv is None
+    assert report.verdict is Outcome.RETEST
+    assert "curve_not_sound" in report.reasons
 
 
 async def test_restarted_in_the_middle_every_panel_goes_on(make_bench):

@@ -62,6 +62,22 @@ def test_a_missed_moment_between_two_readings_is_made_good():
     )
 
 
+def test_the_next_panel_is_announced_only_to_an_infeed_that_was_seen_empty():
+    tracker = Tracker()
+    assert not tracker.may_announce
+    tracker.update(sensors())
+    assert tracker.may_announce
+    tracker.announced = "a"
+    assert not tracker.may_announce
+    tracker.update(sensors(Zone.INFEED))
+    tracker.update(sensors())  # between infeed and wash
+    assert not tracker.may_announce
+    tracker.update(sensors(Zone.INFEED, Zone.WASH))
+    assert not tracker.may_announce
+    tracker.update(sensors(Zone.WASH))
+    assert tracker.may_announce
+
+
 @settings(max_examples=200)
 @given(seed=st.integers(0, 2**32), panels=st.integers(1, 8))
 def test_whatever_the_belt_does_no_panel_takes_the_place_of_another(seed, panels):
