@@ -20,7 +20,7 @@ from grading.errors import ImageError
 from simulators.el_render.dataset import CellSet, as_bytes, rendered_set
 from simulators.el_render.finetune import split_by_panel, train_further
 from simulators.el_render.scores import compare
-from simulators.el_render.training import TrainingPlan, export_onnx, train
+from simulators.el_render.training import TrainingPlan, export_onnx, import_onnx, train
 
 RENDERED_SEED = 7_000  # apart from the seeds that the shipped weights were trained on
 
@@ -35,6 +35,7 @@ def train_el(
     rate: float = typer.Option(5e-4, help="Highest learning rate (3e-3 to start from nothing)."),
     seed: int = typer.Option(1, help="Seed of everything drawn at random."),
     held_out: float = typer.Option(0.25, min=0.05, max=0.9, help="Share of panels to judge by."),
+    anew: bool = typer.Option(False, help="Start from nothing; only with rendered cells."),
     as_json: bool = typer.Option(False, "--json", help="One JSON document on stdout."),
 ) -> None:
     """Train, and report what got better or worse; the old model is kept. Needs extra `train`."""
@@ -42,7 +43,7 @@ def train_el(
     plan = TrainingPlan(epochs=epochs, rate=rate, seed=seed)
     keep_old(out / "cells.onnx")
     if labels is None:
-        report = _from_rendered(plan, cells, out)
+        report = _from_rendered(plan, cells, out, anew=anew)
     else:
         report = _from_site(labels, plan, cells, held_out, out)
     (out / "checkpoint.pt").unlink(missing_ok=True)
@@ -76,9 +77,11 @@ def keep_old(model: Path) -> Path | None:
     return kept
 
 
-def _from_rendered(plan: TrainingPlan, count: int, out: Path) -> dict[str, Any]:
-    net = train(rendered_set(count, seed=plan.seed, cache=out), plan, folder=out, report=_say)
-    export_onnx(net, out / "cells.onnx")
+def _from_rendered(plan: TrainingPlan, count: int, out: Path, *, anew: bool) -> dict[str, Any]:
+    graph = shipped_net()
+    start = None if anew or graph is None else import_onnx(graph)
+    cells = rendered_set(count, seed=plan.seed, cache=out)
+    export_onnx(train(cells, plan, folder=out, start=start, report=_say), out / "cells.onnx")
     judged_by = rendered_set(500, seed=RENDERED_SEED, cache=out)
     return {"model": str(out / "cells.onnx"), "rendered": _against_shipped(out, judged_by)}
 
