@@ -15,7 +15,7 @@ import numpy as np
 from grading.iv import Diodes, single_diode_current
 from grading.values import FloatArray, ImageArray, IVCurve, Nameplate, SafetyRecord, Sweep
 from simulators.el_module import Camera, Module, Photo, draw_module, take_photo
-from simulators.el_render import draw_cell
+from simulators.el_render import CellSpec, ModuleStyle, draw_cell, render_cell
 
 DIODE_DROP = 0.5  # V, forward voltage of a conducting bypass diode
 SUBSTRINGS = 3
@@ -128,16 +128,19 @@ def make_panel(number: int, *, seed: int = 0, condition: Condition | None = None
     kinds, shares = list(SHARES), list(SHARES.values())
     condition = condition or kinds[int(rng.choice(len(kinds), p=shares))]
     plate = _nameplate(MODELS[int(rng.integers(len(MODELS)))], year=int(rng.integers(2008, 2017)))
+    safety = _safety(rng, condition)
+    aged = _substrings(rng, plate, condition)
+    module = _module(rng, condition)
     return MadeUpPanel(
         panel_id=f"ZK{seed:02d}{number:06d}",
         serial=f"{plate.year}{number * 7919 % 10**8:08d}",
         nameplate=plate,
         condition=condition,
         visual_defects=("broken_glass",) if condition is Condition.BROKEN_GLASS else (),
-        safety=_safety(rng, condition),
-        substrings=_substrings(rng, plate, condition),
+        safety=safety,
+        substrings=replace(aged, photocurrent=aged.photocurrent * _current_left(module)),
         shorted=(condition is Condition.SHORTED_DIODE, False, False),
-        module=_module(rng, condition),
+        module=module,
         seed=int(rng.integers(2**31)),
     )
 
@@ -180,8 +183,6 @@ def _substrings(rng: np.random.Generator, plate: Nameplate, condition: Condition
     if condition is Condition.WORN:
         series *= float(rng.uniform(1.6, 3.0))
         photocurrent *= float(rng.uniform(0.85, 0.95))
-    if condition is Condition.CELL_LOST:
-        photocurrent[int(rng.integers(SUBSTRINGS))] *= float(rng.uniform(0.5, 0.8))
     saturation = i_sc / np.expm1(v_oc / SUBSTRINGS / a)
     return Diodes(
         photocurrent=photocurrent,
@@ -205,5 +206,30 @@ def _module(rng: np.random.Generator, condition: Condition) -> Module:
         draw_cell(rng, style, defective=True) if i in bad else sound[int(rng.integers(12))]
         for i in range(60)
     ]
+    if condition is Condition.CELL_LOST:
+        cells[min(bad)] = _lost_cell(rng, style)
     still = tuple(replace(cell, shift=(0.0, 0.0), turn=0.0) for cell in cells)
     return replace(module, style=style, cells=still)
+
+
+def _lost_cell(rng: np.random.Generator, style: ModuleStyle) -> CellSpec:
+    """A cell that has lost a good part of its area."""
+    while True:
+        cell = draw_cell(rng, style, defective=True)
+        if 0.2 <= _area_lost(cell, style) <= 0.6:
+            return cell
+
+
+def _area_lost(cell: CellSpec, style: ModuleStyle) -> float:
+    """Share of a cell's light that its damage takes: what is dark does not deliver either."""
+    return render_cell(cell, style, side=48, optics=False).damage
+
+
+def _current_left(module: Module) -> FloatArray:
+    """Share of its current that each substring can carry, ``(SUBSTRINGS,)``.
+
+    The cells of a substring, here two rows, are in series; its worst cell decides.
+    """
+    lost = {cell: _area_lost(cell, module.style) for cell in set(module.cells)}
+    by_substring = np.array([lost[cell] for cell in module.cells]).reshape(SUBSTRINGS, -1)
+    return np.asarray(1 - by_substring.max(axis=1))

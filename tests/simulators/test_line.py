@@ -12,6 +12,7 @@ import pytest
 
 from evidence.errors import EvidenceError
 from grading.values import Sweep
+from simulators.el_render import render_cell
 from simulators.line import SimulatedLine
 from simulators.population import Condition, make_panel
 from simulators.replay import replay
@@ -151,3 +152,18 @@ def test_shared_measurements_are_replayed_with_their_pictures():
     for panel in panels:
         curve = panel.sweep(Sweep.UP, irradiance=1000, points=200)
         assert np.median(curve.irradiance) >= 600
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_dark_area_of_the_worst_cell_is_current_lost(number):
+    """The step that a lost cell leaves in the curve has the size of its dark area."""
+    panel = make_panel(number, condition=Condition.CELL_LOST)
+    left = panel.substrings.photocurrent / panel.substrings.photocurrent.max()
+    assert 0.39 < left.min() < 0.82
+    dark = [
+        render_cell(cell, panel.module.style, side=64, optics=False).damage
+        for cell in panel.module.cells
+    ]
+    worst = int(np.argmax(dark))
+    assert int(np.argmin(left)) == worst // 20  # two rows of ten cells a substring
+    assert 1 - left.min() == pytest.approx(dark[worst], abs=0.05)
