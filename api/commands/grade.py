@@ -79,6 +79,15 @@ def _print_reports(documents: list[dict[str, Any]]) -> None:
         for finding in document["findings"]:
             mark = "✓" if finding["outcome"] == "pass" else "✗"
             console.print(
-                f"  {mark} {finding['rule']}: {finding['value']} {finding['unit'] or ''} "
+                f"  {mark} {finding['rule']}: {_value(finding)} "
                 f"(limit {finding['limit']}) → {finding['outcome']}"
             )
+
+
+def _value(finding: dict[str, Any]) -> str:
+    """Return a finding's value as value ± U, with its unit."""
+    value, u = finding["value"], finding["expanded_uncertainty"]
+    if value is None or isinstance(value, (bool, str)):
+        return "not measured" if value is None else str(value)
+    unit = "" if finding["unit"] in (None, "1") else f" {finding['unit']}"
+    return f"{value:.4g}{unit}" if u is None else f"{value:.4g} ± {u:.2g}{unit}"
