@@ -1,10 +1,10 @@
 """The washer conveyor over Modbus TCP or RTU; registers and handshake: docs/devices.md.
 
 Modbus/TCP carries no checksum of the payload, an RTU reply that comes late is taken for the
-answer to the next question, and a write that is repeated is executed twice. So nothing is
-repeated by pymodbus (``retries=0``); each snapshot carries a tag, a CRC, a sequence number and
-the echo of a heartbeat that was written just before it; and a command is a sequence number that
-the controller takes up once, however often it is written.
+answer to the next question, and a write that is repeated is executed twice. So each snapshot
+carries a tag, a CRC, a sequence number and the echo of a heartbeat that was written just before
+it; and a command is a sequence number that the controller takes up once, however often it is
+written.
 """
 
 from __future__ import annotations
@@ -12,33 +12,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import termios
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
-from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
-from pymodbus.exceptions import ConnectionException, ModbusException
-from pymodbus.framer import FramerType
-from pymodbus.pdu import ModbusPDU
+from pydantic import Field
 
 from drivers.errors import (
     DeviceError,
     DeviceRefused,
     DeviceTimeout,
-    DeviceUnreachable,
     IdentityChanged,
     ProtocolError,
 )
+from drivers.modbus_link import ModbusLink, ModbusSettings
 from drivers.registers import RegisterError, Value, bits_set, crc16, load_map
 from drivers.roles import WashCommand, WashState, WashStatus, Zone
 from drivers.tasks import end
 from grading.values import Instrument
 
-Client = AsyncModbusTcpClient | AsyncModbusSerialClient
 Snapshot = Mapping[str, Value]
 
 SET_SPEED = 30
@@ -53,21 +46,11 @@ REFUSALS = {
 _log = logging.getLogger(__name__)
 
 
-class WashModbusSettings(BaseModel):
-    """How to reach the washer.
-
-    ``url`` is ``tcp://HOST:PORT``, ``rtu+tcp://HOST:PORT`` (RTU frames through a gateway), or a
-    serial device such as ``/dev/ttyUSB0``. ``register_map`` replaces the map that ships.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class WashModbusSettings(ModbusSettings):
+    """How to reach the washer; ``register_map`` replaces the map that ships."""
 
     kind: Literal["wash_modbus"] = "wash_modbus"
     name: str = "washer"
-    url: str
-    baudrate: int = 19200
-    parity: Literal["N", "E", "O"] = "E"
-    timeout: Annotated[float, Field(gt=0)] = 1.0  # s, of one request
     command_timeout: Annotated[float, Field(gt=0)] = 30.0  # s, until a command is done
     attempts: Annotated[int, Field(ge=1)] = 3  # at reading one snapshot
     register_map: Path | None = None
@@ -91,7 +74,7 @@ class WashModbus:
         self.name = settings.name
         self._settings = settings
         self._map = load_map("washer", settings.register_map)
-        self._client: Client | None = None
+        self._link = ModbusLink(settings.name, settings, self._map)
         self._instrument: Instrument | None = None
         self._connecting = asyncio.Lock()
         self._reading = asyncio.Lock()
@@ -108,22 +91,13 @@ class WashModbus:
     async def connect(self) -> Instrument:
         """Open the link, check who answers, and start the heartbeat; see the role."""
         async with self._connecting:
-            if self._instrument is not None and self._client and self._client.connected:
+            if self._instrument is not None and self._link.connected:
                 return self._instrument
             await self._let_go()
-            self._client = _client(self._settings)
+            await self._link.open()
             try:
-                if not await self._client.connect():
-                    raise self._unreachable()
                 instrument = await self._identify()
                 self._seq = int((await self._snapshot())["ack_seq"])
-            except termios.error as error:  # which is no OSError
-                await self._let_go()
-                raise DeviceUnreachable(
-                    self.name,
-                    f"{self._settings.url} cannot do parity {self._settings.parity}: {error}.",
-                    "Set the washer and parity to what the line can do; a pty has none (N).",
-                ) from error
             except DeviceError:
                 await self._let_go()
                 raise
@@ -139,12 +113,11 @@ class WashModbus:
     async def _let_go(self) -> None:
         if self._heartbeat is not None:
             await end([self._heartbeat])
-        if self._client is not None:
-            self._client.close()
-        self._client = self._instrument = self._heartbeat = self._last = None
+        self._link.close()
+        self._instrument = self._heartbeat = self._last = None
 
     async def _identify(self) -> Instrument:
-        values = await self._read_block("identity")
+        values = await self._link.read_block("identity")
         instrument = Instrument(
             role="washer",
             maker=str(values["maker"]),
@@ -195,7 +168,7 @@ class WashModbus:
                 panels_washed=int(values["panels_washed"]),
             )
         except ValueError as error:
-            raise self._distrusted(str(error)) from error
+            raise self._link.distrusted(str(error)) from error
 
     async def command(self, command: WashCommand) -> None:
         """Give a command and return when the washer says that it is done.
@@ -215,7 +188,9 @@ class WashModbus:
             await self._perform(SET_SPEED, speed)
         setpoint = float((await self._snapshot())["speed_setpoint"])
         if abs(setpoint - speed) > 1e-3:
-            raise self._distrusted(f"the speed was set to {speed:g} and reads {setpoint:g} m/min")
+            raise self._link.distrusted(
+                f"the speed was set to {speed:g} and reads {setpoint:g} m/min"
+            )
 
     def _bits(self, name: str, values: Snapshot) -> tuple[str, ...]:
         return bits_set(self._map[name], values[name])
@@ -256,8 +231,8 @@ class WashModbus:
             raise DeviceRefused(self.name, f"{error}.", "Give a value within range.") from error
         words.append(crc16([*words, job.seq]))
         with contextlib.suppress(DeviceTimeout, ProtocolError):
-            await self._write(self._map["command_code"].address, words)
-            await self._write(self._map["command_seq"].address, [job.seq])
+            await self._link.write(self._map["command_code"].address, words)
+            await self._link.write(self._map["command_seq"].address, [job.seq])
 
     def _is_done(self, job: _Job, values: Snapshot) -> bool:
         """Whether the washer has carried ``job`` out; raises where it never will."""
@@ -292,7 +267,7 @@ class WashModbus:
                 f"The washer refused {_label(job.code)}: {REFUSALS[result]}.",
                 "Look at the washer's state, and give the command again.",
             )
-        raise self._distrusted(f"command {_label(job.code)} arrived damaged (result {result})")
+        raise self._link.distrusted(f"command {_label(job.code)} arrived damaged (result {result})")
 
     def _encode(self, name: str, value: Value) -> list[int]:
         return self._map.encode(name, value)
@@ -307,24 +282,19 @@ class WashModbus:
                     return await self._snapshot_once()
                 except (DeviceTimeout, ProtocolError) as error:
                     _log.info("reading again: %s", error)
-                    await self._let_late_replies_pass()
+                    await self._link.let_late_replies_pass()
             return await self._snapshot_once()
-
-    async def _let_late_replies_pass(self) -> None:
-        """Over RTU a late reply is taken for the next one's, and so on, until nothing is asked."""
-        if not self._settings.url.startswith("tcp:"):
-            await asyncio.sleep(self._settings.timeout)
 
     async def _snapshot_once(self) -> Snapshot:
         self._beat = self._beat % 65535 + 1
-        await self._write(self._map["heartbeat_station"].address, [self._beat])
+        await self._link.write(self._map["heartbeat_station"].address, [self._beat])
         deadline = _now() + self._settings.timeout
         while True:
-            values = await self._read_block("snapshot")
+            values = await self._link.read_block("snapshot")
             if values["heartbeat_echo"] == self._beat:
                 break
             if _now() > deadline:
-                raise self._distrusted(
+                raise self._link.distrusted(
                     f"its snapshot is stale: it echoes heartbeat {values['heartbeat_echo']}, "
                     f"not {self._beat}"
                 )
@@ -342,117 +312,14 @@ class WashModbus:
             return
         age = (int(values["snapshot_seq"]) - int(last["snapshot_seq"])) % 65536
         if not 0 < age < 32768:
-            raise self._distrusted("its snapshot is older than the one before")
+            raise self._link.distrusted("its snapshot is older than the one before")
         if values["heartbeat_plc"] != last["heartbeat_plc"]:
             self._plc_beat_at = now
         elif now - self._plc_beat_at > self._map.heartbeat.timeout:
-            raise self._distrusted(
+            raise self._link.distrusted(
                 f"its heartbeat stands still at {values['heartbeat_plc']}; the controller's "
                 "program does not run"
             )
-
-    async def _read_block(self, name: str) -> Snapshot:
-        """Read a block whose last register is the CRC of the others."""
-        block, client = self._map.block(name), self._require_client()
-        response = await self._exchange(
-            lambda: client.read_holding_registers(
-                block.address, count=block.count, device_id=self._map.device_id
-            ),
-            function=3,
-        )
-        words = list(response.registers)
-        if len(words) != block.count:
-            raise self._distrusted(f"{len(words)} registers came instead of {block.count}")
-        if crc16(words[:-1]) != words[-1]:
-            raise self._distrusted(f"the CRC of its {name} is wrong")
-        try:
-            return self._map.decode_block(block, words)
-        except RegisterError as error:
-            raise self._distrusted(str(error)) from error
-
-    # --- requests --------------------------------------------------------------------------------
-
-    async def _write(self, address: int, words: list[int]) -> None:
-        client, device = self._require_client(), self._map.device_id
-        if len(words) == 1:
-            response = await self._exchange(
-                lambda: client.write_register(address, words[0], device_id=device), function=6
-            )
-            echo = list(response.registers) == words
-        else:
-            response = await self._exchange(
-                lambda: client.write_registers(address, words, device_id=device), function=16
-            )
-            echo = response.count == len(words)
-        if not echo or response.address != address:
-            raise self._distrusted("it confirmed another write than was sent")
-
-    async def _exchange(
-        self, request: Callable[[], Awaitable[ModbusPDU]], *, function: int
-    ) -> ModbusPDU:
-        try:
-            response = await request()
-        except (ConnectionException, OSError) as error:
-            raise self._unreachable() from error
-        except ModbusException as error:
-            if self._client is None or not self._client.connected:
-                raise self._unreachable() from error
-            raise DeviceTimeout(
-                self.name,
-                f"The washer did not answer within {self._settings.timeout:g} s.",
-                "Check the cable and the controller.",
-            ) from error
-        if response.isError():
-            raise DeviceRefused(
-                self.name,
-                f"The washer refused a request: Modbus exception {response.exception_code}.",
-                "Check that the register map is that of this washer.",
-            )
-        if response.function_code != function:
-            raise self._distrusted(f"it answered function {response.function_code}")
-        return response
-
-    def _require_client(self) -> Client:
-        if self._client is None or not self._client.connected:
-            raise self._unreachable()
-        return self._client
-
-    def _unreachable(self) -> DeviceUnreachable:
-        return DeviceUnreachable(
-            self.name,
-            f"No connection to the washer at {self._settings.url}.",
-            "Check the cable, the address and the controller's power.",
-        )
-
-    def _distrusted(self, what: str) -> ProtocolError:
-        return ProtocolError(
-            self.name, f"The washer cannot be trusted: {what}.", "Check the cable and the map."
-        )
-
-
-def _client(settings: WashModbusSettings) -> Client:
-    """Return a client that neither repeats requests nor connects again by itself.
-
-    A new connection may reach another controller, so :meth:`WashModbus.connect` alone makes one.
-    """
-    url = urlsplit(settings.url)
-    if url.scheme in ("tcp", "rtu+tcp") and url.hostname and url.port:
-        return AsyncModbusTcpClient(
-            url.hostname,
-            port=url.port,
-            framer=FramerType.SOCKET if url.scheme == "tcp" else FramerType.RTU,
-            timeout=settings.timeout,
-            retries=0,
-            reconnect_delay=0,
-        )
-    return AsyncModbusSerialClient(
-        settings.url,
-        baudrate=settings.baudrate,
-        parity=settings.parity,
-        timeout=settings.timeout,
-        retries=0,
-        reconnect_delay=0,
-    )
 
 
 def _label(code: int) -> str:

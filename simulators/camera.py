@@ -70,7 +70,8 @@ class SimulatedCamera:
         if asked is None or self.faults.take("no_picture"):
             return
         await asyncio.sleep(float(asked["exposure"]))
-        raw = await asyncio.to_thread(self._picture, self._world.injected_current)
+        current = self._world.injected_current if self._world.door_closed else 0.0
+        raw = await asyncio.to_thread(self._picture, current)
         await self._drop(asked, raw)
 
     def _picture(self, current: float) -> bytes:

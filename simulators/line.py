@@ -29,6 +29,8 @@ from simulators.scanner import SimulatedScanner
 from simulators.washer import SimulatedWasher
 from simulators.world import TruePanel, World
 
+DOOR = 2.0  # s, that the cabinet's door takes to close
+
 
 class Simulated(Protocol):
     """What every simulated device can do."""
@@ -46,7 +48,8 @@ class SimulatedLine:
     """All devices of one line, or those of some ``roles``, and the panels on it.
 
     Faults of the line itself: ``wrong_barcode`` makes the cabinet's scanner read another panel's
-    label, ``no_barcode`` none.
+    label, ``no_barcode`` none; ``door_blocked`` keeps the cabinet's door from closing (once: for
+    as long again as it takes).
     """
 
     def __init__(
@@ -61,6 +64,8 @@ class SimulatedLine:
         self.faults = Faults()
         self._panels = panels
         self._at_intake: TruePanel | None = None
+        self._time_scale = time_scale
+        self._closing: asyncio.TimerHandle | None = None
         register_map = tomllib.loads(
             (resources.files("config") / "devices" / "washer.toml").read_text(encoding="utf-8")
         )
@@ -102,6 +107,8 @@ class SimulatedLine:
 
     async def stop(self) -> None:
         """Stop every device."""
+        if self._closing is not None:
+            self._closing.cancel()
         await asyncio.gather(*(device.stop() for device in self._devices.values()))
 
     # --- what people do at the line ------------------------------------------------------------
@@ -134,9 +141,8 @@ class SimulatedLine:
     def carry_away(self, panel_id: str) -> None:
         """Take a panel out of the cabinet, or from the intake."""
         if self.world.panel is not None and self.world.panel.panel_id == panel_id:
-            self.world.door_closed = False
+            self.world.door_closed = False  # until the next panel is in
             self.world.panel = None
-            self.world.door_closed = True
         elif self._at_intake is not None and self._at_intake.panel_id == panel_id:
             self._at_intake = None
 
@@ -153,7 +159,18 @@ class SimulatedLine:
         self.cabinet_scanner.emit("ZK99999999" if wrong else self.world.panel.panel_id)
 
     def _enter_cabinet(self, panel: TruePanel) -> None:
+        """Let the panel in; the door closes behind it, and then its barcode is read."""
         self.world.door_closed = False
         self.world.panel = panel
+        self._close_later()
+
+    def _close_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._closing = loop.call_later(DOOR / self._time_scale, self._close_door)
+
+    def _close_door(self) -> None:
+        if self.faults.take("door_blocked"):
+            self._close_later()
+            return
         self.world.door_closed = True
         self.scan_cabinet()

@@ -31,7 +31,7 @@ async def test_one_panel_from_intake_to_cabinet(tmp_path, monkeypatch):
     monkeypatch.setattr("simulators.washer.SHORTEST", 0.05)
     panels = (make_panel(number) for number in itertools.count(1))
     scanned: list[str] = []
-    async with SimulatedLine(panels, tmp_path, time_scale=200) as line:
+    async with SimulatedLine(panels, tmp_path, time_scale=20) as line:
         line.cabinet_scanner.emit = scanned.append
         assert set(line.addresses) == {
             "washer", "tester", "source", "insulation", "camera",
@@ -51,6 +51,10 @@ async def test_one_panel_from_intake_to_cabinet(tmp_path, monkeypatch):
         await until(lambda: line.washer._zones["outfeed"].sensed)
         assert line.world.panel is None
         plc.released = True
+        line.faults.once("door_blocked")
+        await until(lambda: line.world.panel is panel)
+        assert not line.world.door_closed
+        assert scanned == []
         await until(lambda: scanned)
         assert line.world.panel is panel
         assert line.world.door_closed
@@ -64,6 +68,7 @@ async def test_one_panel_from_intake_to_cabinet(tmp_path, monkeypatch):
         assert scanned[1] != panel.panel_id
         line.carry_away(panel.panel_id)
         assert line.world.panel is None
+        assert not line.world.door_closed
         assert line.washer.may_release()
         line.carry_away(second.panel_id)
         assert line.at_intake is None
@@ -93,11 +98,11 @@ def power(panel, **more) -> float:
 
 
 def test_sound_panels_are_near_their_nameplate_and_faulty_ones_below():
-    sound = [make_panel(n, condition=Condition.SOUND) for n in range(12)]
+    sound = [make_panel(n, condition=Condition.SOUND) for n in range(6)]
     ratios = [power(panel) / panel.nameplate.p_mp for panel in sound]
     assert 0.82 < min(ratios) <= max(ratios) < 1.03
     for condition in (Condition.CELL_LOST, Condition.SHORTED_DIODE):
-        worse = [make_panel(n, condition=condition) for n in range(12)]
+        worse = [make_panel(n, condition=condition) for n in range(6)]
         assert np.mean([power(p) / p.nameplate.p_mp for p in worse]) < np.mean(ratios) - 0.08
 
 
