@@ -65,7 +65,8 @@ function confirmDamage(button) {
 
 async function takeAway(button) {
   button.disabled = true;
-  if (!(await post(`/api/station/routes/${button.dataset.route}`, {}))) button.disabled = false;
+  if (await post(`/api/station/routes/${button.dataset.route}`, {})) refresh("todo", "latest");
+  else button.disabled = false;
 }
 
 // --- dialogs --------------------------------------------------------------------------------------

@@ -182,6 +182,12 @@ async def station():
     return FakeStation()
 
 
+@pytest.fixture
+def fake_station():
+    """The class, for a line that lives in another thread's loop."""
+    return FakeStation
+
+
 def make_report(inspection_id=INSPECTION, **changes):
     """A small report; the rich one, graded from real evidence, is the fixture ``graded``."""
     plain = GradeReport(
