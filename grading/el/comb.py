@@ -21,6 +21,7 @@ MOST_CELLS = 30
 _BUSBARS = (2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 15, 16)
 _MIDDLE_GAPS = tuple(0.04 * i for i in range(16))  # cell pitches
 _WIDTH = 7  # px of a dip's template
+_CLEAR_OF_GAP = 8  # px from a gap to the first busbar, else its flank counts as one
 _DEEPEST = 0.5  # a wide middle gap must not outweigh all the others
 _RIM = 0.012  # of the profile at either end: the outside looks in
 _INDEPENDENT = 60.0  # samples that count as independent in the criterion
@@ -78,7 +79,7 @@ def read_combs(profile: Array) -> list[Comb]:
         with_bars = [
             _read(response, total, bare.cells, busbars, bare.middle_gap)
             for busbars in _BUSBARS
-            if busbars * bare.cells * _WIDTH < 0.7 * len(profile)
+            if 2 * busbars * bare.cells * _CLEAR_OF_GAP <= len(profile)
         ]
         best = max((bare, *with_bars), key=_score)
         readings[i] = replace(best, plain=bare.score)
