@@ -186,8 +186,9 @@ def take_photo(module: Module, camera: Camera) -> Photo:
     """Take the picture of ``module`` with ``camera``; the same arguments give the same picture."""
     rng = np.random.default_rng(camera.seed)
     side = _cell_pixels(module, camera)
-    sheet, origin, labels, levels = _sheet(module, side)
+    sheet, labels, levels = _sheet(module, side)
     turns = camera.quarter_turns % 4
+    origin = _origin(module, side, turns)
     polygons = _polygons(module)
     matrix = _plane_to_camera(module, camera)
     light = _see(np.rot90(sheet, -turns), origin, side, matrix, module, camera)
@@ -221,8 +222,15 @@ def _outer_size(module: Module, quarter_turns: int) -> tuple[float, float]:
     return (height, width) if quarter_turns % 2 else (width, height)
 
 
-def _sheet(module: Module, side: int) -> tuple[Image, float, NDArray[np.uint8], Array]:
-    """The module's light on its own plane, its border, truth labels and levels of the cells."""
+def _origin(module: Module, side: int, turns: int) -> tuple[float, float]:
+    """Where the turned sheet has the corner of its cell area; the sheet is of whole pixels."""
+    width, height = ((round(length * side) - length * side) / side for length in module.size())
+    border = round(module.border * side) / side
+    return border + (0.0, height, width, 0.0)[turns], border + (0.0, 0.0, height, width)[turns]
+
+
+def _sheet(module: Module, side: int) -> tuple[Image, NDArray[np.uint8], Array]:
+    """The module's light on its own plane, truth labels and levels of the cells."""
     width, height = module.size()
     border = round(module.border * side)
     shape = (round(height * side) + 2 * border, round(width * side) + 2 * border)
@@ -239,7 +247,7 @@ def _sheet(module: Module, side: int) -> tuple[Image, float, NDArray[np.uint8], 
         labels[row, column] = truth
         levels[row, column] = module.cells[i].level * dim
     _scatter(sheet, module, side, border)
-    return sheet, border / side, labels, levels
+    return sheet, labels, levels
 
 
 def _scatter(sheet: Image, module: Module, side: int, border: int) -> None:
@@ -343,7 +351,12 @@ def _project(points: Array, matrix: Array, camera: Camera) -> Array:
 
 
 def _see(
-    sheet: Image, border: float, side: int, matrix: Array, module: Module, camera: Camera
+    sheet: Image,
+    origin: tuple[float, float],
+    side: int,
+    matrix: Array,
+    module: Module,
+    camera: Camera,
 ) -> Image:
     """Light on the sensor, blurred, with the glow that lens and air scatter around."""
     x, y = np.meshgrid(
@@ -359,7 +372,7 @@ def _see(
     depth = back[2, 0] * straight_x + back[2, 1] * straight_y + back[2, 2]
     u = (back[0, 0] * straight_x + back[0, 1] * straight_y + back[0, 2]) / depth
     v = (back[1, 0] * straight_x + back[1, 1] * straight_y + back[1, 2]) / depth
-    at_x, at_y = ((u + border) * side - 0.5), ((v + border) * side - 0.5)
+    at_x, at_y = ((u + origin[0]) * side - 0.5), ((v + origin[1]) * side - 0.5)
     soft = cv2.GaussianBlur(sheet, (0, 0), 0.5)
     light = cv2.remap(soft, at_x, at_y, cv2.INTER_LINEAR, borderValue=0.0)
     light = cv2.GaussianBlur(light, (0, 0), max(camera.blur, 0.3))

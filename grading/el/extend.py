@@ -7,7 +7,7 @@ gaps between its columns go on through it: the same dips, at the same places, at
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -17,44 +17,64 @@ from grading.el.grid import Grid
 from grading.el.lens import Array
 
 _SURE = 4.5  # standard errors of the mean dip
+_LIKELY = 2.5  # standard errors, where it makes a usual module
+_SIDES = ("top", "right", "bottom", "left")
+_USUAL = frozenset(
+    (
+        *((4, 9), (6, 8), (6, 9), (6, 10), (6, 11), (6, 12), (8, 12), (8, 16)),
+        *((6, 18), (6, 20), (6, 22), (6, 24)),
+    )
+)
 _MOST = 30  # cells along one axis
 _ALONG = np.linspace(0.15, 0.85, 40)
 _OFFSET = np.linspace(-0.16, 0.16, 49)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extension:
-    """Rows or columns added on each side of the lit area."""
+def cells_beyond(image: NDArray[np.float32], grid: Grid, least: float) -> Grid | None:
+    """Return ``grid`` with one more row or column (or two), or None where there is no more.
 
-    top: int = 0
-    right: int = 0
-    bottom: int = 0
-    left: int = 0
-
-
-def extend(image: NDArray[np.float32], grid: Grid, least: float) -> tuple[Grid, Extension]:
-    """Add rows and columns at the four sides while gaps of depth ``least`` [counts] are seen."""
-    added = {"top": 0, "right": 0, "bottom": 0, "left": 0}
-    for side in added:
-        while steps := _cells_beyond(image, grid, side, least):
-            for _ in range(steps):
-                grid = _grow(grid, side)
-            added[side] += steps
-    return grid, Extension(**added)
+    ``least`` [counts] is the smallest dip that counts.
+    """
+    for side in _SIDES:
+        if steps := _surely_beyond(image, grid, side, least):
+            return _grow(grid, side, steps)
+    return _completed(image, grid)
 
 
-def _cells_beyond(image: NDArray[np.float32], grid: Grid, side: str, least: float) -> int:
+def is_usual(grid: Grid) -> bool:
+    """Whether modules of that many rows and columns are made in number."""
+    return tuple(sorted((grid.rows.cells, grid.columns.cells))) in _USUAL
+
+
+def _surely_beyond(image: NDArray[np.float32], grid: Grid, side: str, least: float) -> int:
     """How many more rows or columns are surely there: 1, or 2 by both together, or 0."""
     if not _may_grow(grid, side):
         return 0
-    one = _grow(grid, side)
-    first = _evidence(image, one, side, least)
+    first = _evidence(image, _grow(grid, side), side, least)
     if first > _SURE:
         return 1
-    if first < 0.4 * _SURE or not _may_grow(one, side):
+    if first < 0.4 * _SURE:
         return 0
-    second = _evidence(image, _grow(one, side), side, least)
+    second = _evidence(image, _grow(grid, side, 2), side, least)
     return 2 if (first + second) / np.sqrt(2.0) > _SURE else 0
+
+
+def _completed(image: NDArray[np.float32], grid: Grid) -> Grid | None:
+    """Add a substring of two strings where that makes a usual module, on weaker evidence.
+
+    Deep in the dark the back sheet may scatter more than the cells glow, so gaps may be bright.
+    """
+    best, strongest = None, _LIKELY
+    for side in _SIDES:
+        if is_usual(grid) or not _may_grow(grid, side):
+            continue
+        grown = _grow(grid, side, 2)
+        if not is_usual(grown):
+            continue
+        near, far = (abs(_evidence(image, _grow(grid, side, n), side, -np.inf)) for n in (1, 2))
+        if (near + far) / np.sqrt(2.0) > strongest:
+            best, strongest = grown, (near + far) / np.sqrt(2.0)
+    return best
 
 
 def _may_grow(grid: Grid, side: str) -> bool:
@@ -62,17 +82,16 @@ def _may_grow(grid: Grid, side: str) -> bool:
     return axis.middle == 0.0 and axis.cells < _MOST
 
 
-def _grow(grid: Grid, side: str) -> Grid:
-    vertical = side in ("top", "bottom")
-    first = side in ("top", "left")
+def _grow(grid: Grid, side: str, steps: int = 1) -> Grid:
+    upright = side in ("top", "bottom")
     move = np.eye(3)
-    if first:
-        move[1 if vertical else 0, 2] = -1.0
+    if side in ("top", "left"):
+        move[1 if upright else 0, 2] = -float(steps)
     view = replace(grid.view, homography=grid.view.homography @ move)
-    if vertical:
-        rows = replace(grid.rows, cells=grid.rows.cells + 1)
+    if upright:
+        rows = replace(grid.rows, cells=grid.rows.cells + steps)
         return Grid(columns=grid.columns, rows=rows, view=view)
-    columns = replace(grid.columns, cells=grid.columns.cells + 1)
+    columns = replace(grid.columns, cells=grid.columns.cells + steps)
     return Grid(columns=columns, rows=grid.rows, view=view)
 
 
@@ -112,6 +131,6 @@ def _dips(values: Array, least: float) -> float:
     limit = 4.0 * 1.4826 * float(np.median(np.abs(flat - np.median(flat)))) + 1e-9
     flat = np.clip(flat, np.median(flat) - limit, np.median(flat) + limit)
     error = float(flat.std(ddof=1)) / np.sqrt(len(flat)) if len(flat) > 2 else np.inf
-    if flat.mean() < least or (flat > 0).mean() < 0.7:
+    if flat.mean() < least or (least > 0 and (flat > 0).mean() < 0.7):
         return 0.0
     return float(flat.mean()) / max(error, 1e-9)

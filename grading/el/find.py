@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from grading.el.correction import shrink
 from grading.el.count import count_cells, shape_error
-from grading.el.extend import extend
+from grading.el.extend import cells_beyond
 from grading.el.grid import Axis, Grid
 from grading.el.lens import View
 from grading.el.quality import blur
@@ -55,9 +55,9 @@ def find_grid(signal: FloatImage, noise: float, step: float = 1.0) -> Grid:
     if not _alike(again, fit.grid):
         fit = refine(signal, again, noise)
     _refuse_misfit(signal, lit, fit)
-    grid, added = extend(signal, fit.grid, _LEAST_STEP * step)
-    if any((added.top, added.right, added.bottom, added.left)):
-        grid = refine(signal, grid, noise).grid
+    grid = fit.grid
+    while (grown := cells_beyond(signal, grid, _LEAST_STEP * step)) is not None:
+        grid = refine(signal, grown, noise).grid
     return grid
 
 

@@ -10,6 +10,7 @@ from grading.el.busbars import count_busbars
 from grading.el.cell_marks import INACTIVE
 from grading.el.cells import CellJudgements, judge_cells
 from grading.el.correction import correct, shrink
+from grading.el.extend import is_usual
 from grading.el.find import FOCUS, find_grid, finding_size, refuse_cut_off, refuse_small
 from grading.el.grid import Grid
 from grading.el.net import CellModel
@@ -80,6 +81,7 @@ def analyse(
         cells=cells,
         findings=(
             *_layout_findings(seen, layout),
+            *_unusual_findings(fine, layout),
             *_quality_findings(quality),
             *module_findings(cells, strings_are_rows=_is_wide(fine)),
         ),
@@ -93,6 +95,21 @@ def _refuse_blurred(quality: ELQuality, grid: Grid) -> None:
             f"A line of 1% of a cell keeps only {quality.sharpness:.0%} of its depth.",
             FOCUS,
         )
+
+
+def _unusual_findings(grid: Grid, expected: ELLayout | None) -> tuple[Finding, ...]:
+    """A dark string without any light cannot be seen: an unusual count is told, not mended."""
+    if expected is not None or is_usual(grid):
+        return ()
+    return (
+        Finding(
+            code="layout_unusual",
+            severity=Severity.WARNING,
+            detail=f"{grid.rows.cells}×{grid.columns.cells} cells: is a string wholly dark?",
+            value=float(grid.rows.cells * grid.columns.cells),
+            unit="1",
+        ),
+    )
 
 
 def _is_wide(grid: Grid) -> bool:
