@@ -26,9 +26,13 @@ from simulators.world import TruePanel
 ZONES = ("infeed", "wash", "rinse", "dry", "outfeed")
 SECONDS = {"infeed": 4.0, "wash": 20.0, "rinse": 12.0, "dry": 30.0, "outfeed": 4.0}
 GAP = 2.0  # s, between the sensors of two zones
-SHORTEST = 0.5  # s of real time at each sensor: a station looks five times a second
+# Real time, however fast the belt: a station looks five times a second, and must see each panel
+# come and go.
+SHORTEST = 0.5  # s at each sensor
+SHORTEST_GAP = 0.3  # s between two sensors
 NOMINAL_SPEED = 2.0  # m/min, to which SECONDS belong
 CYCLE = 0.02  # s of real time, of the controller's program
+LONGEST_STEP = 0.1  # s; a simulation that was held up does not make the belt jump
 
 STOPPED, STARTING, IDLE, EXECUTE, ABORTED, HELD = 2, 3, 4, 6, 9, 11
 ACCEPTED, UNKNOWN_CODE, NOT_POSSIBLE, OUT_OF_RANGE, WRONG_CRC = 1, 2, 3, 4, 5
@@ -49,16 +53,21 @@ FORMATS = {"u16": ">H", "i16": ">h", "u32": ">I", "i32": ">i", "f32": ">f"}
 
 @dataclass(slots=True)
 class _Zone:
-    """``remaining`` is what is left of the treatment, ``arriving`` of the way in [s]."""
+    """``remaining`` is what is left of the treatment, ``arriving`` of the way in [s].
+
+    ``unseen_for`` and ``seen_for`` are real time [s] before and at the sensor.
+    """
 
     panel: TruePanel | None = None
     remaining: float = 0.0
     arriving: float = 0.0
-    seen_for: float = 0.0  # s of real time at the sensor
+    unseen_for: float = 0.0
+    seen_for: float = 0.0
 
     @property
     def sensed(self) -> bool:
-        return self.panel is not None and self.arriving <= 0
+        arrived = self.arriving <= 0 and self.unseen_for >= SHORTEST_GAP
+        return self.panel is not None and arrived
 
 
 @dataclass(slots=True)
@@ -162,7 +171,7 @@ class SimulatedWasher:
         """Put a panel on the infeed; raises ValueError where one lies there."""
         if not self.infeed_free:
             raise ValueError("a panel lies on the infeed already")
-        self._enter("infeed", panel, arriving=0.0)
+        self._zones["infeed"] = _Zone(panel, remaining=SECONDS["infeed"], unseen_for=SHORTEST_GAP)
 
     def take_off(self, zone: str) -> TruePanel | None:
         """Lift the panel off a zone by hand."""
@@ -192,7 +201,7 @@ class SimulatedWasher:
         self._take_command()
         self._pass_state(passed * self.time_scale)
         if plc.state == EXECUTE:
-            self._move(passed)
+            self._move(min(passed, LONGEST_STEP))
         self._publish()
 
     def _watch_station(self, now: float) -> None:
@@ -268,9 +277,6 @@ class SimulatedWasher:
 
     # --- the belt --------------------------------------------------------------------------------
 
-    def _enter(self, zone: str, panel: TruePanel, *, arriving: float) -> None:
-        self._zones[zone] = _Zone(panel, remaining=SECONDS[zone], arriving=arriving)
-
     def _move(self, passed: float) -> None:
         """Let time pass on the belt, furthest zone first; ``passed`` [s] is real."""
         seconds = passed * self.time_scale * self._plc.speed_setpoint / NOMINAL_SPEED
@@ -279,13 +285,14 @@ class SimulatedWasher:
             zone = self._zones[name]
             ready = zone.remaining <= 0 and zone.seen_for >= SHORTEST
             if zone.panel is not None and ready and self._zones[onward].panel is None:
-                self._enter(onward, zone.panel, arriving=GAP)
+                self._zones[onward] = _Zone(zone.panel, SECONDS[onward], arriving=GAP)
                 self._zones[name] = _Zone()
                 self._plc.washed += name == "dry"
         for zone in self._zones.values():
             if zone.sensed:
                 zone.remaining -= seconds
                 zone.seen_for += passed
+            zone.unseen_for += passed
             zone.arriving -= seconds
 
     def _leave_outfeed(self) -> None:

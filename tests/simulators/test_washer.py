@@ -89,6 +89,7 @@ def plant() -> Plant:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     monkeypatch.setattr(washer_module, "SHORTEST", 0.0)
+    monkeypatch.setattr(washer_module, "SHORTEST_GAP", 0.0)
 
 
 def test_way_of_a_panel(plant):
@@ -241,6 +242,27 @@ def test_registers_that_are_not_there_or_not_to_be_written(plant):
         plant.washer._read(50, 1)
     with pytest.raises(ModbusRefusal):
         plant.washer._write(ADDRESS["state"], [6])
+
+
+def test_station_that_looks_five_times_a_second_sees_every_panel_come_and_go(monkeypatch):
+    """At any speed; without that it could take one panel for another."""
+    monkeypatch.setattr(washer_module, "SHORTEST", 0.5)
+    monkeypatch.setattr(washer_module, "SHORTEST_GAP", 0.3)
+    plant = Plant()
+    plant.washer.time_scale = 1e6
+    plant.start()
+    waiting = [make_panel(n) for n in range(3)]
+    seen: dict[int, list[bool]] = {bit: [] for bit in range(len(ZONES))}
+    for _ in range(60):
+        if waiting and plant.washer.infeed_free:
+            plant.washer.load(waiting.pop())
+        if plant.washer._zones["outfeed"].sensed:
+            plant.washer._plc.released = True
+        plant.run(0.2)
+        for bit, states in seen.items():
+            states.append(bool(plant.read("presence") >> bit & 1))
+    for states in seen.values():
+        assert sum(not a and b for a, b in itertools.pairwise([False, *states])) == 3
 
 
 async def test_speed_up_and_real_time(monkeypatch):
