@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drivers.catalog import create
-
 from station.cabinet import Devices, MeasurementSettings
 from station.station import StationOptions
 
