@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BeforeValidator
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.deps import ID_PATTERN, InspectionId, OptionalStationDep, RecordsDep, StationDep
 from api.problems import Problem
@@ -29,8 +30,11 @@ PAGE = 50
 
 @router.get("/")
 def operator(request: Request, station: OptionalStationDep, records: RecordsDep) -> HTMLResponse:
-    """The operator's screen."""
-    context = _latest(request, station, records)
+    """The operator's screen. The line can be worked while the records are out of reach."""
+    try:
+        context = _latest(request, station, records)
+    except SQLAlchemyError:
+        context = {"latest": None, "busy": False, "unreachable": True}
     if station is not None:
         context |= _line(request, station) | _todo(station, records)
     return render(
@@ -197,11 +201,13 @@ def _todo(station: StationControl, records: Records) -> dict[str, Any]:
 
 def _latest(request: Request, station: StationControl | None, records: Records) -> dict[str, Any]:
     """Return the verdict that this station gave last; without a station, the newest of all."""
-    of_station = station.snapshot().latest_inspection_id if station else None
-    newest = of_station or records.latest()
+    snapshot = station.snapshot() if station else None
+    newest = (snapshot and snapshot.latest_inspection_id) or records.latest()
     record = None if newest is None else records.inspection(newest)
     return {
         "latest": None if record is None else views.result(record, language_of(request)),
+        "busy": bool(snapshot and snapshot.visits),
+        "unreachable": False,
         "grades": views.grades(),
     }
 

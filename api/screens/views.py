@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from api.records import Count, InspectionRecord, InspectionRow, NotFound, Records, VerdictView
 from api.screens.language import Translate, number
 from config.load import load_grading
@@ -109,7 +111,7 @@ def to_take_away(snapshot: StationSnapshot, records: Records) -> list[Waiting]:
         if visit.phase is Phase.ROUTE:
             try:
                 verdict = records.inspection(visit.inspection_id).current
-            except NotFound:  # its record is still in the outbox
+            except (NotFound, SQLAlchemyError):  # in the outbox; its questions matter more
                 continue
             waiting.append(
                 Waiting(

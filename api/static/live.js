@@ -2,10 +2,12 @@
 "use strict";
 
 const STALE_AFTER = 8000; // ms without a sign of life
+const REGIONS = { line: true, todo: true, latest: true };
 const RECONNECT = 2000; // ms, where the browser has given up by itself
 
 let lastSign = performance.now();
 let fingerDown = false;
+const failing = new Set(); // regions that the server could not bring up to date
 const overdue = new Set(); // regions that changed while they were not to be touched
 const shown = {}; // the text of each region as it was last swapped in
 
@@ -13,17 +15,29 @@ function refresh(...regions) {
   for (const region of regions) htmx.trigger(document.body, region);
 }
 
-function setStale(stale) {
+const isSilent = () => performance.now() - lastSign > STALE_AFTER;
+
+function updateStale() {
+  const stale = isSilent() || failing.size > 0;
   document.body.classList.toggle("stale", stale);
   $("#stale").hidden = !stale;
 }
 
 function alive() {
+  // What was silent is believed again once every region has been brought up to date.
+  if (isSilent()) for (const region of Object.keys(REGIONS)) if (document.getElementById(region)) failing.add(region);
   lastSign = performance.now();
-  if (!document.body.classList.contains("stale")) return;
-  setStale(false);
-  refresh("line", "todo", "latest");
+  if (failing.size > 0) refresh(...failing);
+  updateStale();
 }
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  const region = event.target.id;
+  if (!(region in REGIONS)) return;
+  if (event.detail.successful) failing.delete(region);
+  else failing.add(region);
+  updateStale();
+});
 
 function onHeartbeat(event) {
   if (JSON.parse(event.data).build_id !== document.documentElement.dataset.build) {
@@ -66,7 +80,7 @@ function catchUp() {
 // a finger is on the glass or a dialog stands waits, so that no press lands on something else.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const region = event.detail.target.id;
-  if (!["line", "todo", "latest"].includes(region) || !event.detail.shouldSwap) return;
+  if (!(region in REGIONS) || !event.detail.shouldSwap) return;
   const text = event.detail.serverResponse;
   if (shown[region] === text) {
     event.detail.shouldSwap = false;
@@ -124,6 +138,6 @@ if (document.body.classList.contains("operator")) {
   }
   document.addEventListener("close", () => setTimeout(catchUp, 50), true);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh("todo", "latest"); });
-  setInterval(() => { if (performance.now() - lastSign > STALE_AFTER) setStale(true); }, 500);
+  setInterval(updateStale, 500);
   listen();
 }

@@ -1,6 +1,7 @@
 """The operator's screen, in a real browser with a line in memory."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -435,3 +436,49 @@ def test_identity_mismatch_shows_what_was_read(product, back_sheet, look):
     page.get_by_role("button", name="Paneel apart zetten").click()
     expect(page.locator(".question")).to_have_count(0)
     assert product.called("answer") == [("q1", ("hold_panel",), "operator", None)]
+
+
+def test_while_the_first_panel_is_measured(product, at, look):
+    product.change(visits=(at("flash"),))
+    page = look(product.url)
+    expect(page.locator(".waiting")).to_contain_text("Meting loopt")
+
+
+# --- records out of reach ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cut(product):
+    """``cut()`` puts the database out of reach, ``cut(False)`` back."""
+    path = Path(product.records._engine.url.database)
+    files = [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
+
+    def move(away=True):
+        product.records.close()
+        if away:
+            for file in filter(Path.exists, files):
+                file.rename(file.with_name(f"away-{file.name}"))
+            path.mkdir()  # where a file is looked for, there is none
+            product.records.close()  # what was opened in between
+        else:
+            path.rmdir()
+            for file in files:
+                if (kept := file.with_name(f"away-{file.name}")).exists():
+                    kept.rename(file)
+
+    return move
+
+
+def test_a_screen_that_cannot_be_brought_up_to_date_says_so(product, judged, back_sheet, look, cut):
+    page = look(product.url)
+    expect(page.locator(".tile")).to_be_visible()
+    cut()
+    expect(page.locator("#stale")).to_be_visible()
+    product.change(questions=(back_sheet(),))
+    expect(page.locator(".question")).to_be_visible()  # the line goes on
+    page.reload()
+    expect(page.locator(".waiting")).to_contain_text("Historie niet bereikbaar")
+    expect(page.locator(".question")).to_be_visible()
+    cut(False)
+    expect(page.locator(".tile")).to_contain_text(judged.panel.panel_id)
+    expect(page.locator("#stale")).to_be_hidden()
