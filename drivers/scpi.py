@@ -40,6 +40,7 @@ NEXT_ERROR = "SYST:ERR?"
 CRC_SIZE = 4
 OPERATION_COMPLETE = 1  # bit of the event status register (IEEE 488.2, 11.5.1)
 LOOK_EVERY = 0.1  # s
+SLOWEST = 3  # times the time-out, that a late answer may still be on its way
 BITS_PER_BYTE = 10  # start, eight data, stop
 SPARE = 1.5  # times the time that the bytes take on the wire
 
@@ -238,7 +239,7 @@ class ScpiLink:
         for marker in markers:
             port.write(f"*ESE {marker}\n*ESE?\n".encode("ascii"))
         seen = ["", ""]
-        deadline = time.monotonic() + 2 * self._settings.timeout
+        deadline = time.monotonic() + SLOWEST * self._settings.timeout
         while seen != markers:
             if time.monotonic() > deadline:
                 raise DeviceTimeout(
@@ -246,15 +247,15 @@ class ScpiLink:
                     f"{self._device} answers other questions than were asked.",
                     "Check that no other program talks to it, and switch it off and on.",
                 )
-            seen = [seen[1], self._noise()]
+            seen = [seen[1], self._noise(deadline)]
 
-    def _noise(self) -> str:
+    def _noise(self, deadline: float) -> str:
         """Return the next line, whatever it may be: late answers, or the rest of a block."""
         port = self._require_port()
-        port.timeout = self._settings.timeout
+        port.timeout = max(deadline - time.monotonic(), 0.0)
         raw = bytes(port.read_until(TERMINATOR))
         if not raw:
-            raise self._silent(self._settings.timeout)
+            raise self._silent(SLOWEST * self._settings.timeout)
         return raw.strip().decode("ascii", errors="replace")
 
     def _send(self, text: str) -> None:
