@@ -43,18 +43,18 @@ class Tracker:
     occupants: dict[Zone, str] = field(default_factory=dict)
     _clearing: set[Zone] = field(default_factory=set)
     _strangers: set[Zone] = field(default_factory=set)
-    _infeed_empty: bool = False  # as last read; not known before the first reading
+    _seen: set[Zone] = field(default_factory=lambda: set(ORDER))  # occupied at the last reading
 
     def update(self, presence: Mapping[Zone, bool]) -> list[Moved | Stranger]:
         """Take one reading of the sensors; return what happened, furthest zone first."""
         events: list[Moved | Stranger] = []
-        self._infeed_empty = not presence[ORDER[0]]
         for zone in reversed(ORDER):
             if not presence[zone]:
                 self._clearing.discard(zone)
                 self._strangers.discard(zone)
             elif self._is_new(zone, presence):
                 events.append(self._arrival(zone))
+        self._seen = {zone for zone in ORDER if presence[zone]}
         return events
 
     @property
@@ -63,11 +63,13 @@ class Tracker:
 
         The infeed's sensor was seen empty, and the panel before has reached the next zone.
         """
-        return self._infeed_empty and self.announced is None and ORDER[0] not in self.occupants
+        infeed = ORDER[0]
+        return infeed not in self._seen and infeed not in self.occupants and self.announced is None
 
     def take_from(self, zone: Zone) -> str | None:
-        """Let the panel at ``zone`` go from the belt; its sensor may stay on for a while."""
-        self._clearing.add(zone)
+        """Let the panel at ``zone`` go; its sensor may stay on for a while, if it was on."""
+        if zone in self._seen:
+            self._clearing.add(zone)
         return self.occupants.pop(zone, None)
 
     def forget(self, inspection_id: str) -> None:

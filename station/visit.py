@@ -236,7 +236,7 @@ class Visit:
 
     async def _seal(self, evidence: Evidence) -> None:
         """Put the evidence on the disk, hashed; without it nothing is graded."""
-        files = evidence_files(evidence)
+        files = await asyncio.to_thread(evidence_files, evidence)
         while True:
             try:
                 await asyncio.to_thread(seal, self._folder, files)

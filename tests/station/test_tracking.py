@@ -62,6 +62,17 @@ def test_a_missed_moment_between_two_readings_is_made_good():
     )
 
 
+def test_panels_that_move_in_lockstep_are_all_seen():
+    tracker = Tracker(occupants={Zone.WASH: "c", Zone.RINSE: "b", Zone.DRY: "a"})
+    tracker.update(sensors(Zone.WASH, Zone.RINSE, Zone.DRY))
+    tracker.update(sensors())
+    assert tracker.update(sensors(Zone.RINSE, Zone.DRY, Zone.OUTFEED)) == [
+        Moved(inspection_id="a", zone=Zone.OUTFEED),
+        Moved(inspection_id="b", zone=Zone.DRY),
+        Moved(inspection_id="c", zone=Zone.RINSE),
+    ]
+
+
 def test_the_next_panel_is_announced_only_to_an_infeed_that_was_seen_empty():
     tracker = Tracker()
     assert not tracker.may_announce
