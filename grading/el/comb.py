@@ -68,16 +68,18 @@ def read_combs(profile: Array) -> list[Comb]:
     """Return the readings of a dip profile, best first; one for each number of cells."""
     profile = profile - np.median(profile)
     response = np.convolve(profile, np.ones(_WIDTH), mode="same")
+    # the best within one pixel either way
+    peaks = np.maximum(np.maximum(np.roll(response, 1), np.roll(response, -1)), response)
     total = max(float(np.sum(profile**2)), 1e-12)
     readings = []
     for cells in range(2, MOST_CELLS + 1):
         gaps = _MIDDLE_GAPS if cells % 2 == 0 and cells >= 8 else _MIDDLE_GAPS[:1]
-        plain = [_read(response, total, cells, 0, gap) for gap in gaps]
+        plain = [_read(peaks, total, cells, 0, gap) for gap in gaps]
         readings.append(max(plain, key=_score))
     readings.sort(key=_score, reverse=True)
     for i, bare in enumerate(readings):
         with_bars = [
-            _read(response, total, bare.cells, busbars, bare.middle_gap)
+            _read(peaks, total, bare.cells, busbars, bare.middle_gap)
             for busbars in _BUSBARS
             if 2 * busbars * bare.cells * _CLEAR_OF_GAP <= len(profile)
         ]
@@ -90,16 +92,16 @@ def _score(comb: Comb) -> float:
     return comb.score
 
 
-def _read(response: Array, total: float, cells: int, busbars: int, gap: float) -> Comb:
+def _read(peaks: Array, total: float, cells: int, busbars: int, gap: float) -> Comb:
     """Score one hypothesis: explained energy of gaps and busbars against the free amplitudes."""
-    size = len(response)
-    gaps = _sample(response, _positions(np.arange(1, cells), cells, gap, size))
+    size = len(peaks)
+    gaps = _sample(peaks, _positions(np.arange(1, cells), cells, gap, size))
     explained = max(float(gaps.sum()), 0.0) ** 2 / (len(gaps) * _WIDTH)
     free = 2.0 + (gap > 0) + 1.5 * (busbars > 0)
     if busbars:
         inside = (np.arange(busbars) + 0.5) / busbars
         spots = (np.arange(cells)[:, None] + inside).ravel()
-        bars = _sample(response, _positions(spots, cells, gap, size))
+        bars = _sample(peaks, _positions(spots, cells, gap, size))
         explained += max(float(bars.sum()), 0.0) ** 2 / (len(bars) * _WIDTH)
     left = max(1.0 - explained / total, 0.02)
     score = -0.5 * (_INDEPENDENT * np.log(left) + free * np.log(_INDEPENDENT))
@@ -120,9 +122,6 @@ def _positions(spots: NDArray[Any], cells: int, gap: float, size: int) -> Array:
     return np.asarray(moved * size / (cells + gap) - 0.5)
 
 
-def _sample(response: Array, places: Array) -> Array:
-    """Response at places, the best within one pixel either way."""
-    index = np.clip(np.rint(places).astype(int), 1, len(response) - 2)
-    return np.asarray(
-        np.maximum(np.maximum(response[index - 1], response[index + 1]), response[index])
-    )
+def _sample(peaks: Array, places: Array) -> Array:
+    """Values of ``peaks`` at places."""
+    return np.asarray(peaks[np.minimum(np.rint(places).astype(np.intp), len(peaks) - 1)])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from grading.el.grid import Grid
 from grading.el.lens import Array
 
-_SURE = 4.5  # standard errors of the mean dip
+_SURE = 4.0  # standard errors of the mean dip
 _LIKELY = 2.5  # standard errors, where it makes a usual module
 _SIDES = ("top", "right", "bottom", "left")
 _USUAL = frozenset(
@@ -133,4 +133,9 @@ def _dips(values: Array, least: float) -> float:
     error = float(flat.std(ddof=1)) / np.sqrt(len(flat)) if len(flat) > 2 else np.inf
     if flat.mean() < least or (least > 0 and (flat > 0).mean() < 0.7):
         return 0.0
-    return float(flat.mean()) / max(error, 1e-9)
+    return _as_normal(float(flat.mean()) / max(error, 1e-9), len(flat) - 1)
+
+
+def _as_normal(t: float, freedom: int) -> float:
+    """Student's t as the normal deviate of about the same probability (Wallace 1959)."""
+    return float(np.sign(t) * np.sqrt(freedom * np.log1p(t * t / max(freedom, 1))))

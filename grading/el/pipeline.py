@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from grading.el.busbars import count_busbars
 from grading.el.cell_marks import INACTIVE
 from grading.el.cells import CellJudgements, judge_cells
-from grading.el.correction import correct, shrink
+from grading.el.correction import Corrected, correct, shrink
 from grading.el.extend import is_usual
 from grading.el.find import FOCUS, find_grid, finding_size, refuse_cut_off, refuse_small
 from grading.el.grid import Grid
@@ -34,6 +34,7 @@ _LEAST_SHARPNESS = 0.15
 _CLIPPED = 0.002  # share of the pixels
 
 Mask = NDArray[np.bool_]
+FloatImage = NDArray[np.float32]
 
 
 def analyse(
@@ -58,37 +59,49 @@ def analyse(
     """
     corrected = correct(image)
     small, factor = finding_size(corrected.signal)
-    fine = find_grid(small, corrected.noise * factor, corrected.step).scaled(1.0 / factor)
-    refuse_cut_off(fine, corrected.signal.shape)
-    refuse_small(fine)
-    quality = ELQuality(
-        sharpness=sharpness(corrected.signal, fine),
-        snr=signal_to_noise(corrected.signal, fine),
-        saturated_fraction=corrected.saturated,
-    )
-    _refuse_blurred(quality, fine)
-    reading = min(1.0, 1.2 * SIDE / max(fine.cell_size()))
-    stack = cut_cells(shrink(corrected.signal, reading), fine.scaled(reading))
-    stack, _ = even_out(stack, fine, vignetted=image.flat is None)
-    judged = judge_cells(stack, model=model)
+    grid = find_grid(small, corrected.noise * factor, corrected.step).scaled(1.0 / factor)
+    refuse_cut_off(grid, corrected.signal.shape)
+    refuse_small(grid)
+    quality = _quality(corrected, grid)
+    stack = _cell_stack(corrected.signal, small, factor, grid)
+    stack, _ = even_out(stack, grid, vignetted=image.flat is None)
     busbars, _ = count_busbars(stack)
-    seen = ELLayout(rows=fine.rows.cells, columns=fine.columns.cells, busbars=busbars)
-    cells = _cells(fine, judged)
+    seen = ELLayout(rows=grid.rows.cells, columns=grid.columns.cells, busbars=busbars)
+    cells = _cells(grid, judge_cells(stack, model=model))
     return ELResult(
         layout=seen,
-        corners=_corners(fine),
+        corners=_corners(grid),
         quality=quality,
         cells=cells,
         findings=(
             *_layout_findings(seen, layout),
-            *_unusual_findings(fine, layout),
+            *_unusual_findings(grid, layout),
             *_quality_findings(quality),
-            *module_findings(cells, strings_are_rows=_is_wide(fine)),
+            *module_findings(cells, strings_are_rows=_is_wide(grid)),
         ),
     )
 
 
-def _refuse_blurred(quality: ELQuality, grid: Grid) -> None:
+def _quality(corrected: Corrected, grid: Grid) -> ELQuality:
+    quality = ELQuality(
+        sharpness=sharpness(corrected.signal, grid),
+        snr=signal_to_noise(corrected.signal, grid),
+        saturated_fraction=corrected.saturated,
+    )
+    _refuse_blurred(quality)
+    return quality
+
+
+def _cell_stack(signal: FloatImage, small: FloatImage, factor: float, grid: Grid) -> FloatImage:
+    """Rectified cells from the size that shows them at their 160 pixels without aliasing."""
+    cell = max(grid.cell_size())
+    if factor * cell >= 0.95 * SIDE or factor == 1.0:
+        return cut_cells(small, grid.scaled(factor))
+    reading = min(1.0, 1.1 * SIDE / cell)
+    return cut_cells(shrink(signal, reading), grid.scaled(reading))
+
+
+def _refuse_blurred(quality: ELQuality) -> None:
     if quality.sharpness < _LEAST_SHARPNESS:
         raise ImageError(
             "blurred",

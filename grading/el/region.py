@@ -49,8 +49,8 @@ def lit_view(mask: Mask) -> View:
     if mask.mean() < 0.01:
         raise ImageError("not_a_module", "No lit area of a module's size is seen.", _AIM)
     _refuse_cut_off(mask)
-    points = np.argwhere(mask)[:, ::-1].astype(np.float32)
-    rectangle = cv2.minAreaRect(points[:: max(1, len(points) // 20000)])
+    points = np.argwhere(mask[::4, ::4])[:, ::-1].astype(np.float32)
+    rectangle = cv2.minAreaRect(points)
     sides = _side_points(mask, _axes(rectangle[2]))
     height, width = mask.shape
     centre, scale = ((width - 1) / 2.0, (height - 1) / 2.0), float(max(width, height))
