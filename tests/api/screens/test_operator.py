@@ -330,14 +330,14 @@ def test_a_verdict_changed_elsewhere_reaches_the_screen(product, judged, look):
 # --- the barcode scanner -------------------------------------------------------------------------
 
 
-def scan(page, code):
-    """Keystrokes 5 ms apart by their own time stamps, however busy the machine is."""
+def scan(page, code, gap=0.005):
+    """Keystrokes ``gap`` seconds apart by their own time stamps, however busy the machine is."""
     devtools = page.context.new_cdp_session(page)
     started = time.time()
     keys = [{"key": sign, "text": sign} for sign in code]
     keys.append({"key": "Enter", "text": "\r", "windowsVirtualKeyCode": 13})
     for number, key in enumerate(keys):
-        stamped = {**key, "timestamp": started + 0.005 * number}
+        stamped = {**key, "timestamp": started + gap * number}
         devtools.send("Input.dispatchKeyEvent", {"type": "keyDown", **stamped})
         devtools.send("Input.dispatchKeyEvent", {"type": "keyUp", **stamped})
     devtools.detach()
@@ -345,9 +345,8 @@ def scan(page, code):
 
 def test_a_scan_is_an_intake_wherever_the_focus_is(product, look):
     page = look(product.url)
-    page.focus("#operator-name")
-    page.keyboard.type("Ann")
-    page.wait_for_timeout(100)  # nobody scans faster than they typed
+    page.fill("#operator-name", "Ann")
+    page.wait_for_timeout(100)  # nobody scans as soon as they typed
     scan(page, "ZK000099")
     expect(page.locator("#notice")).to_contain_text("ZK000099 is ingenomen")
     assert page.input_value("#operator-name") == "Ann"
@@ -357,6 +356,14 @@ def test_a_scan_is_an_intake_wherever_the_focus_is(product, look):
     expect(page.locator("#notice")).to_contain_text("ZK000100")
     assert [call[0] for call in product.called("intake")] == ["ZK000099", "ZK000100"]
     assert product.called("command") == []
+
+
+def test_what_a_person_types_is_no_scan(product, look):
+    page = look(product.url)
+    page.focus("#operator-name")
+    scan(page, "Annemarie", gap=0.09)
+    assert page.input_value("#operator-name") == "Annemarie"
+    assert product.called("intake") == []
 
 
 def test_a_barcode_can_be_typed(product, look):
