@@ -1,12 +1,9 @@
 """The operator's screen, in a real browser with a line in memory."""
 
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from grading.values import Outcome
 from station.ports import AlarmView, LineCommand, LineState
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -92,6 +89,12 @@ def test_each_panel_is_where_it_is(product, at, look):
 def test_nothing_measured_so_far(product, look):
     page = look(product.url)
     expect(page.locator(".waiting")).to_contain_text("Wacht op een paneel")
+
+
+def test_while_the_first_panel_is_measured(product, at, look):
+    product.change(visits=(at("flash"),))
+    page = look(product.url)
+    expect(page.locator(".waiting")).to_contain_text("Meting loopt")
 
 
 def test_without_a_station_there_is_nothing_to_press(archive, look):
@@ -240,202 +243,6 @@ def test_an_answer_goes_to_the_question_it_stands_under(product, back_sheet, loo
     assert [call[0] for call in product.called("answer")] == ["q2"]
 
 
-# --- overriding ----------------------------------------------------------------------------------
-
-
-def fill_override(page, outcome="hold", reason="Frame bent in transport", by="Ann"):
-    page.click("[data-open-override]")
-    page.click(f"dialog.override label:has([value={outcome}])")
-    page.fill("dialog.override [name=reason]", reason)
-    page.fill("dialog.override [name=by]", by)
-
-
-def test_an_override_stands_beside_the_verdict_with_its_reason(product, judged, look):
-    page = look(product.url)
-    fill_override(page)
-    page.click("[data-save]")
-    expect(page.locator(".tile")).to_contain_text("APART ZETTEN")
-    expect(page.locator(".tile")).to_contain_text("Frame bent in transport (Ann)")
-    first, override = product.records.inspection(judged.inspection_id).verdicts
-    assert (first.outcome, first.source, first.current) == (judged.verdict, "graded", False)
-    assert (override.outcome, override.by, override.current) == ("hold", "Ann", True)
-
-
-@pytest.mark.parametrize("missing", [{"reason": ""}, {"by": ""}])
-def test_an_override_needs_a_reason_and_a_name(product, judged, look, missing):
-    page = look(product.url)
-    fill_override(page, **missing)
-    page.click("[data-save]")
-    expect(page.locator("dialog.override")).to_be_visible()
-    assert len(product.records.inspection(judged.inspection_id).verdicts) == 1
-
-
-def test_a_pass_by_hand_needs_a_grade(product, judged, look):
-    page = look(product.url)
-    fill_override(page, "pass")
-    page.click("[data-save]")
-    expect(page.locator("dialog.override")).to_be_visible()
-    page.click("dialog.override .grades label:has([value=B])")
-    page.click("[data-save]")
-    expect(page.locator("dialog.override")).to_be_hidden()
-    assert product.records.inspection(judged.inspection_id).current.grade == "B"
-
-
-def test_of_two_overrides_the_second_is_told_of_the_first(product, judged, look):
-    page = look(product.url)
-    fill_override(page, "reject")
-    product.records.override(
-        judged.inspection_id,
-        outcome=Outcome.RETEST,
-        grade=None,
-        destination="retest",
-        by="Bob",
-        reason="Lamp was replaced",
-        version=1,
-    )
-    page.click("[data-save]")
-    expect(page.locator("#notice")).to_contain_text("Iemand anders")
-    expect(page.locator(".tile")).to_contain_text("OPNIEUW METEN")
-    assert product.records.inspection(judged.inspection_id).current.by == "Bob"
-
-
-def test_an_open_dialog_stays_with_its_panel(product, judged, second, look):
-    page = look(product.url)
-    fill_override(page)
-    product.records.record(second, ())
-    with page.expect_response("**/fragments/latest"):
-        product.change(latest_inspection_id=second.inspection_id)
-    expect(page.locator("dialog.override")).to_contain_text(judged.panel.panel_id)
-    page.click("[data-save]")
-    expect(page.locator(".tile")).to_contain_text("ZK000777")
-    assert product.records.inspection(judged.inspection_id).current.outcome == "hold"
-    assert len(product.records.inspection(second.inspection_id).verdicts) == 1
-
-
-def test_a_verdict_changed_elsewhere_reaches_the_screen(product, judged, look):
-    page = look(product.url)
-    expect(page.locator(".tile")).to_be_visible()
-    product.records.override(
-        judged.inspection_id,
-        outcome=Outcome.HOLD,
-        grade=None,
-        destination="hold",
-        by="Bob",
-        reason="Wrong nameplate",
-        version=1,
-    )
-    expect(page.locator(".tile")).to_contain_text("Wrong nameplate (Bob)")
-
-
-# --- the barcode scanner -------------------------------------------------------------------------
-
-
-def scan(page, code, gap=0.005):
-    """Keystrokes ``gap`` seconds apart by their own time stamps, however busy the machine is."""
-    devtools = page.context.new_cdp_session(page)
-    started = time.time()
-    keys = [{"key": sign, "text": sign} for sign in code]
-    keys.append({"key": "Enter", "text": "\r", "windowsVirtualKeyCode": 13})
-    for number, key in enumerate(keys):
-        stamped = {**key, "timestamp": started + gap * number}
-        devtools.send("Input.dispatchKeyEvent", {"type": "keyDown", **stamped})
-        devtools.send("Input.dispatchKeyEvent", {"type": "keyUp", **stamped})
-    devtools.detach()
-
-
-def test_a_scan_is_an_intake_wherever_the_focus_is(product, look):
-    page = look(product.url)
-    page.fill("#operator-name", "Ann")
-    page.wait_for_timeout(100)  # nobody scans as soon as they typed
-    scan(page, "ZK000099")
-    expect(page.locator("#notice")).to_contain_text("ZK000099 is ingenomen")
-    assert page.input_value("#operator-name") == "Ann"
-    page.focus(".command-stop")
-    page.wait_for_timeout(100)
-    scan(page, "ZK000100")
-    expect(page.locator("#notice")).to_contain_text("ZK000100")
-    assert [call[0] for call in product.called("intake")] == ["ZK000099", "ZK000100"]
-    assert product.called("command") == []
-
-
-def test_what_a_person_types_is_no_scan(product, look):
-    page = look(product.url)
-    page.focus("#operator-name")
-    scan(page, "Annemarie", gap=0.09)
-    assert page.input_value("#operator-name") == "Annemarie"
-    assert product.called("intake") == []
-
-
-def test_a_barcode_can_be_typed(product, look):
-    page = look(product.url)
-    page.locator("#barcode").press_sequentially("ZK000101", delay=5)
-    page.keyboard.press("Enter")
-    expect(page.locator(".place-intake")).to_contain_text("ZK000101")
-    assert page.input_value("#barcode") == ""
-    assert len(product.called("intake")) == 1
-
-
-def test_a_refused_scan_is_told(product, at, look):
-    product.change(visits=(at("wash", "ZK000011"),))
-    page = look(product.url)
-    scan(page, "ZK000011")
-    expect(page.locator("#notice")).to_contain_text("is on the line already")
-
-
-def test_a_scan_saves_no_override_that_is_being_written(product, judged, look):
-    page = look(product.url)
-    fill_override(page)
-    page.focus("dialog.override [name=by]")
-    page.wait_for_timeout(100)
-    scan(page, "ZK000102")
-    expect(page.locator("dialog.override")).to_be_visible()
-    assert page.input_value("dialog.override [name=by]") == "Ann"
-    assert len(product.records.inspection(judged.inspection_id).verdicts) == 1
-
-
-# --- a lost connection ---------------------------------------------------------------------------
-
-
-def test_a_lost_stream_is_stale_and_a_new_build_is_loaded(product, judged, look):
-    page = look(product.url)
-    expect(page.locator(".tile")).to_be_visible()
-    page.clock.install()
-    page.reload()
-    expect(page.locator("#stale")).to_be_hidden()
-    product.stop()
-    page.clock.fast_forward(9_000)
-    page.clock.run_for(1_000)
-    expect(page.locator("#stale")).to_be_visible()
-    expect(page.locator(".outdated")).to_be_visible()
-    assert "grayscale" in page.locator(".tile").evaluate("tile => getComputedStyle(tile).filter")
-    product.start("build-2")
-    expect(page.locator("html")).to_have_attribute("data-build", "build-2", timeout=20_000)
-    expect(page.locator("#stale")).to_be_hidden()
-
-
-def test_a_stream_that_comes_back_catches_up(product, judged, second, look):
-    page = look(product.url)
-    expect(page.locator(".tile")).to_contain_text(judged.panel.panel_id)
-    product.stop()
-    product.records.record(second, ())
-    product.station.change(latest_inspection_id=second.inspection_id)
-    product.start()
-    expect(page.locator(".tile")).to_contain_text("ZK000777", timeout=20_000)
-
-
-def test_a_question_raised_while_the_page_loads_is_not_missed(product, back_sheet, look):
-    page = look(f"{product.url}/history")
-
-    def late(route):
-        answer = route.fetch()
-        product.change(questions=(back_sheet(),))
-        route.fulfill(response=answer)
-
-    page.route(f"{product.url}/", late)
-    page.goto(product.url)
-    expect(page.locator(".question")).to_be_visible()
-
-
 def test_identity_mismatch_shows_what_was_read(product, back_sheet, look):
     question = replace(
         back_sheet("ZK000016"),
@@ -452,49 +259,3 @@ def test_identity_mismatch_shows_what_was_read(product, back_sheet, look):
     page.get_by_role("button", name="Paneel apart zetten").click()
     expect(page.locator(".question")).to_have_count(0)
     assert product.called("answer") == [("q1", ("hold_panel",), "operator", None)]
-
-
-def test_while_the_first_panel_is_measured(product, at, look):
-    product.change(visits=(at("flash"),))
-    page = look(product.url)
-    expect(page.locator(".waiting")).to_contain_text("Meting loopt")
-
-
-# --- records out of reach ------------------------------------------------------------------------
-
-
-@pytest.fixture
-def cut(product):
-    """``cut()`` puts the database out of reach, ``cut(False)`` back."""
-    path = Path(product.records._engine.url.database)
-    files = [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
-
-    def move(away=True):
-        product.records.close()
-        if away:
-            for file in filter(Path.exists, files):
-                file.rename(file.with_name(f"away-{file.name}"))
-            path.mkdir()  # where a file is looked for, there is none
-            product.records.close()  # what was opened in between
-        else:
-            path.rmdir()
-            for file in files:
-                if (kept := file.with_name(f"away-{file.name}")).exists():
-                    kept.rename(file)
-
-    return move
-
-
-def test_a_screen_that_cannot_be_brought_up_to_date_says_so(product, judged, back_sheet, look, cut):
-    page = look(product.url)
-    expect(page.locator(".tile")).to_be_visible()
-    cut()
-    expect(page.locator("#stale")).to_be_visible()
-    product.change(questions=(back_sheet(),))
-    expect(page.locator(".question")).to_be_visible()  # the line goes on
-    page.reload()
-    expect(page.locator(".waiting")).to_contain_text("Historie niet bereikbaar")
-    expect(page.locator(".question")).to_be_visible()
-    cut(False)
-    expect(page.locator(".tile")).to_contain_text(judged.panel.panel_id)
-    expect(page.locator("#stale")).to_be_hidden()
