@@ -3,10 +3,11 @@
 
 const STALE_AFTER = 8000; // ms without a sign of life
 const REGIONS = { line: true, todo: true, latest: true };
+const PRESS = 3000; // ms, the longest that one press may keep news away
 const RECONNECT = 2000; // ms, where the browser has given up by itself
 
 let lastSign = performance.now();
-let fingerDown = false;
+let pressedAt = -Infinity; // when a finger came down that is not up yet
 const failing = new Set(); // regions that the server could not bring up to date
 const overdue = new Set(); // regions that changed while they were not to be touched
 const shown = {}; // the text of each region as it was last swapped in
@@ -67,7 +68,8 @@ function listen() {
 // --- swaps ----------------------------------------------------------------------------------------
 
 function mayNotTouch(region) {
-  return fingerDown || (region === "latest" && $("dialog[open]") !== null);
+  if (performance.now() - pressedAt < PRESS) return true;
+  return region === "latest" && $("dialog.override[open]") !== null;
 }
 
 function catchUp() {
@@ -95,7 +97,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 
 function remember(region) {
   return {
-    boxes: new Map($$("[id]", region).map((element) => [element.id, element.getBoundingClientRect()])),
+    boxes: new Map($$("button[id]").map((element) => [element.id, element.getBoundingClientRect()])),
     pressed: $$("[aria-pressed=true]", region).map((element) => element.id),
     focus: document.activeElement?.id,
   };
@@ -111,7 +113,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
     if (choice) updateConfirm(choice.closest(".question"));
   }
   if (before.focus && document.activeElement?.id !== before.focus) document.getElementById(before.focus)?.focus();
-  for (const element of $$("button[id]", region)) markIfMoved(element, before.boxes.get(element.id));
+  for (const element of $$("button[id]")) markIfMoved(element, before.boxes.get(element.id));
   speak();
 });
 
@@ -131,13 +133,13 @@ function say(box, text = "") {
 }
 
 if (document.body.classList.contains("operator")) {
-  document.addEventListener("pointerdown", () => { fingerDown = true; });
+  document.addEventListener("pointerdown", () => { pressedAt = performance.now(); });
   for (const kind of ["pointerup", "pointercancel"]) {
     // After the click that follows.
-    document.addEventListener(kind, () => { fingerDown = false; setTimeout(catchUp, 50); });
+    document.addEventListener(kind, () => { pressedAt = -Infinity; setTimeout(catchUp, 50); });
   }
   document.addEventListener("close", () => setTimeout(catchUp, 50), true);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh("todo", "latest"); });
-  setInterval(updateStale, 500);
+  setInterval(() => { updateStale(); catchUp(); }, 500);
   listen();
 }

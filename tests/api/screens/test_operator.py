@@ -157,6 +157,24 @@ def test_a_press_on_what_has_just_appeared_is_not_believed(product, back_sheet, 
     assert product.called("answer") == [("q1", ("sound",), "operator", None)]
 
 
+def test_nothing_changes_under_a_finger_until_it_is_lifted(product, at, look):
+    page = look(product.url)
+    page.locator(".place-wash").hover()
+    page.mouse.down()
+    with page.expect_response("**/fragments/line"):
+        product.change(visits=(at("wash", "ZK000011"),))
+    expect(page.locator(".place-wash")).to_contain_text("vrij")
+    page.mouse.up()
+    expect(page.locator(".place-wash")).to_contain_text("ZK000011")
+
+
+def test_a_finger_whose_lifting_was_not_seen_keeps_no_news_away(product, at, look):
+    page = look(product.url)
+    page.dispatch_event("body", "pointerdown")
+    product.change(visits=(at("wash", "ZK000011"),))
+    expect(page.locator(".place-wash")).to_contain_text("ZK000011", timeout=8_000)
+
+
 # --- commanding the line -------------------------------------------------------------------------
 
 
