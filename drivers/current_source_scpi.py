@@ -31,10 +31,10 @@ class CurrentSourceScpi:
     def __init__(self, settings: CurrentSourceScpiSettings) -> None:
         self.name = settings.name
         self._settings = settings
-        self._link = ScpiLink(settings.name, "source", settings)
+        self._link = ScpiLink(settings.name, "source", settings, at_rest="OUTP OFF")
 
     async def connect(self) -> Instrument:
-        """Open the link, and return who answers; see the role."""
+        """Open the link, switch off what may be on, and return who answers; see the role."""
         return await self._link.connect()
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import secrets
 import struct
 from typing import Annotated, Literal
 
@@ -45,7 +46,8 @@ class FlashScpi:
         self._settings = settings
         self._link = ScpiLink(settings.name, "tester", settings)
         self._turn = asyncio.Lock()
-        self._ids = itertools.count(1)
+        # From anywhere: a sweep that the tester kept from before our restart has another number.
+        self._ids = itertools.count(1 + secrets.randbelow(2**31))
 
     async def connect(self) -> Instrument:
         """Open the link, and return who answers; see the role."""
@@ -85,9 +87,12 @@ class FlashScpi:
         flash_id = next(self._ids)
         await self._link.write(f"SWE:DIR {sweep.value.upper()}", f"TRAC:ID {flash_id}")
         await self._wait_for_lamp()
-        await self._require_safe()
+        before = await self._require_safe()
         await self._link.write("INIT")
         await self._link.complete(within=self._settings.flash_timeout)
+        made = (await self._require_safe()).lamp_flashes - before.lamp_flashes
+        if made != 1:
+            raise self._link.distrusted(f"its lamp made {made} flashes instead of 1")
         block = await self._link.block("FETC:SWE?", within=self._settings.timeout)
         return self._decode(block, flash_id, sweep, setup.points)
 
@@ -95,12 +100,16 @@ class FlashScpi:
         await self._link.write("LAMP:CHAR")
         await self._link.complete(within=self._settings.flash_timeout)
 
-    async def _require_safe(self) -> None:
-        """Look at door and circuit, as the last thing before the trigger."""
+    async def _require_safe(self) -> Interlock:
+        """Look at door and circuit: the last thing before the trigger, and the first after it.
+
+        A door that opened meanwhile let light in: such a sweep is none.
+        """
         state = await self.interlock()
         if not state.safe:
             what = "door" if not state.door_closed else "safety circuit"
             raise InterlockOpen(self.name, f"The {what} is open.", "Close the cabinet.")
+        return state
 
     def _decode(self, block: bytes, flash_id: int, sweep: Sweep, points: int) -> IVCurve:
         """Return the curve of a sweep block; raises ProtocolError for any other."""

@@ -37,11 +37,11 @@ class InsulationScpi:
     def __init__(self, settings: InsulationScpiSettings) -> None:
         self.name = settings.name
         self._settings = settings
-        self._link = ScpiLink(settings.name, "insulation", settings)
+        self._link = ScpiLink(settings.name, "insulation", settings, at_rest="ABOR")
         self._turn = asyncio.Lock()
 
     async def connect(self) -> Instrument:
-        """Open the link, and return who answers; see the role."""
+        """Open the link, switch off what may be on, and return who answers; see the role."""
         return await self._link.connect()
 
     async def close(self) -> None:

@@ -57,12 +57,19 @@ class ScpiSettings(BaseModel):
 
 
 class ScpiLink:
-    """One device at the other end. Every call is one job of one thread, so none overlap."""
+    """One device at the other end. Every call is one job of one thread, so none overlap.
 
-    def __init__(self, device: str, role: str, settings: ScpiSettings) -> None:
+    ``at_rest`` is the command given whenever the link was opened: what a station that died, or
+    a link that was lost, left switched on does not stay on.
+    """
+
+    def __init__(
+        self, device: str, role: str, settings: ScpiSettings, *, at_rest: str | None = None
+    ) -> None:
         self._device = device
         self._role = role
         self._settings = settings
+        self._at_rest = at_rest
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"scpi-{device}")
         self._port: serial.SerialBase | None = None
         self._unsure = True
@@ -75,7 +82,10 @@ class ScpiLink:
         """Open the link and ask who answers; does nothing when that is done."""
         if self._instrument is None or self._port is None:
             await self._run(self._open)
-            self._instrument = self._identify(await self.query("*IDN?"))
+            instrument = self._identify(await self.query("*IDN?"))
+            if self._at_rest is not None:
+                await self.write(self._at_rest)
+            self._instrument = instrument
         return self._instrument
 
     async def close(self) -> None:

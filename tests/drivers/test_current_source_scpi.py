@@ -12,11 +12,14 @@ from simulators.population import Condition, make_panel
 from simulators.world import World
 
 SYNC = (b"*ESE 1\n*ESE?\n*ESE 2\n*ESE?\n", b"1\n2\n")
-IDN = (b"*IDN?\n", b"Acme,Source,C3,1.1\n")
 
 
 def told(command: bytes) -> list[tuple[bytes, bytes]]:
     return [(command + b"\nSYST:ERR?\n", b'0,"No error"\n')]
+
+
+IDN = (b"*IDN?\n", b"Acme,Source,C3,1.1\n")
+OPENED = [SYNC, IDN, *told(b"OUTP OFF")]
 
 
 def read(output: bytes, current: bytes, voltage: bytes) -> list[tuple[bytes, bytes]]:
@@ -29,8 +32,7 @@ def driver(url: str) -> CurrentSourceScpi:
 
 async def test_limits_before_the_output_and_off_in_the_end(transcript):
     script = await transcript(
-        SYNC,
-        IDN,
+        *OPENED,
         *told(b"VOLT 60"),
         *told(b"CURR 8.5"),
         *told(b"OUTP ON"),
@@ -62,7 +64,7 @@ async def test_reading_that_cannot_be_is_refused(transcript, answers):
         answers = answers[:2]
     asked = read(*answers, *[b""] * (3 - len(answers)))[: len(answers)]
     script = await transcript(
-        SYNC, IDN, *told(b"VOLT 60"), *told(b"CURR 8.5"), *told(b"OUTP ON"), *asked, *off
+        *OPENED, *told(b"VOLT 60"), *told(b"CURR 8.5"), *told(b"OUTP ON"), *asked, *off
     )
     source = driver(script.url)
     await source.connect()
@@ -75,7 +77,7 @@ async def test_reading_that_cannot_be_is_refused(transcript, answers):
     ("current", "voltage"), [(0, 60), (-1, 60), (25, 60), (float("nan"), 60), (8, 0), (8, 500)]
 )
 async def test_limits_of_the_source_are_kept_before_anything_is_sent(transcript, current, voltage):
-    script = await transcript(SYNC, IDN, *told(b"OUTP OFF"))
+    script = await transcript(*OPENED, *told(b"OUTP OFF"))
     source = driver(script.url)
     await source.connect()
     with pytest.raises(DeviceRefused, match="not within"):
@@ -141,3 +143,21 @@ async def test_output_that_trips_is_an_error():
         simulated.faults.once("trips")
         with pytest.raises(DeviceRefused, match="by itself"):
             await source.inject(current=8, voltage_limit=60)
+
+
+async def test_what_a_station_that_died_left_on_goes_off_when_the_next_connects():
+    world = World(panel=make_panel(1, condition=Condition.SOUND))
+    simulated = SimulatedCurrentSource(world)
+    url = await simulated.start()
+    died, after = driver(url), driver(url)
+    await died.connect()
+    await died.inject(current=8, voltage_limit=60)
+    assert world.injected_current == pytest.approx(8)
+    await after.connect()
+    assert world.injected_current == 0
+    await died.inject(current=8, voltage_limit=60)
+    await after.connect()  # the link is open already: nothing is done
+    assert world.injected_current == pytest.approx(8)
+    await after.close()
+    await died.close()
+    await simulated.stop()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import struct
 import zlib
 from collections.abc import AsyncIterator
@@ -58,12 +59,26 @@ def until_fetch(interlock: bytes = b"1,1,1\n") -> list[tuple[bytes, bytes]]:
     ]
 
 
+def triggered(
+    interlock: bytes = b"1,1,0\n", flashes: bytes = b"4712\n"
+) -> list[tuple[bytes, bytes]]:
+    return [
+        *until_fetch(),
+        *told(b"INIT"),
+        (b"*OPC?\n", b"1\n"),
+        (b"SYST:INT?\n", interlock),
+        (b"LAMP:COUN?\n", flashes),
+    ]
+
+
 def flashed(answer: bytes) -> list[tuple[bytes, bytes]]:
-    return [*until_fetch(), *told(b"INIT"), (b"*OPC?\n", b"1\n"), (b"FETC:SWE?\n", answer)]
+    return [*triggered(), (b"FETC:SWE?\n", answer)]
 
 
 def driver(url: str, **more: object) -> FlashScpi:
-    return FlashScpi(FlashScpiSettings(url=url, timeout=0.4, **more))
+    tester = FlashScpi(FlashScpiSettings(url=url, timeout=0.4, **more))
+    tester._ids = itertools.count(1)  # it begins anywhere; a transcript needs to know
+    return tester
 
 
 async def test_flash_as_the_manual_says(transcript):
@@ -97,6 +112,26 @@ async def test_safety_circuit_that_is_not_understood_is_not_closed(transcript, c
     tester = driver(script.url)
     await tester.connect()
     with pytest.raises(ProtocolError, match="SYST:INT"):
+        await tester.flash(ONE_WAY)
+    await tester.close()
+
+
+@pytest.mark.parametrize("circuit", [b"0,1,0\n", b"1,0,0\n"])
+async def test_sweep_during_which_the_cabinet_was_opened_is_none(transcript, circuit):
+    script = await transcript(*triggered(circuit))
+    tester = driver(script.url)
+    await tester.connect()
+    with pytest.raises(InterlockOpen):
+        await tester.flash(ONE_WAY)
+    await tester.close()
+
+
+@pytest.mark.parametrize("flashes", [b"4711\n", b"4713\n"])
+async def test_sweep_without_its_one_flash_is_none(transcript, flashes):
+    script = await transcript(*triggered(flashes=flashes))
+    tester = driver(script.url)
+    await tester.connect()
+    with pytest.raises(ProtocolError, match="flashes instead of 1"):
         await tester.flash(ONE_WAY)
     await tester.close()
 
@@ -187,6 +222,20 @@ async def test_tester_refuses_by_itself_when_the_door_opens_at_the_last_moment(b
         with pytest.raises(DeviceRefused, match="interlock"):
             await tester.flash(FlashSetup())
     assert (bench.flashes, bench.forbidden) == (before, 1)
+
+
+async def test_sweep_kept_from_before_a_restart_is_not_taken(bench, world):
+    first, second = (FlashScpi(FlashScpiSettings(url=bench.url, timeout=0.4)) for _ in range(2))
+    setup = FlashSetup(points=20, both_directions=False)
+    await first.connect()
+    await first.flash(setup)
+    await first.close()
+    world.panel = make_panel(2, condition=Condition.SOUND)
+    bench.faults.once("old_sweep")
+    await second.connect()
+    with pytest.raises(ProtocolError, match="it returned sweep"):
+        await second.flash(setup)
+    await second.close()
 
 
 async def test_lamp_that_does_not_charge(bench):

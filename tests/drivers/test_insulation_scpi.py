@@ -15,17 +15,19 @@ from simulators.population import Condition, make_panel
 from simulators.world import World
 
 SYNC = (b"*ESE 1\n*ESE?\n*ESE 2\n*ESE?\n", b"1\n2\n")
-IDN = (b"*IDN?\n", b"Acme,Iso,I9,1.1\n")
 
 
 def told(command: bytes) -> list[tuple[bytes, bytes]]:
     return [(command + b"\nSYST:ERR?\n", b'0,"No error"\n')]
 
 
+IDN = (b"*IDN?\n", b"Acme,Iso,I9,1.1\n")
+OPENED = [SYNC, IDN, *told(b"ABOR")]
+
+
 def measured(configure: bytes, answer: bytes) -> list[tuple[bytes, bytes]]:
     return [
-        SYNC,
-        IDN,
+        *OPENED,
         *told(configure),
         (b"SYST:INT?\n", b"1\n"),
         *told(b"INIT"),
@@ -96,7 +98,7 @@ async def test_reading_that_cannot_be_is_refused(transcript, answer, says):
 
 async def test_no_high_voltage_with_the_door_open(transcript):
     script = await transcript(
-        SYNC, IDN, *told(b"CONF:INS 1000,120"), (b"SYST:INT?\n", b"0\n"), *told(b"ABOR")
+        *OPENED, *told(b"CONF:INS 1000,120"), (b"SYST:INT?\n", b"0\n"), *told(b"ABOR")
     )
     async with connected(script.url) as tester:
         with pytest.raises(InterlockOpen):
@@ -105,7 +107,7 @@ async def test_no_high_voltage_with_the_door_open(transcript):
 
 @pytest.mark.parametrize("voltage", [0, -500, 3000, math.nan])
 async def test_voltage_beyond_the_tester(transcript, voltage):
-    script = await transcript(SYNC, IDN, *told(b"ABOR"))
+    script = await transcript(*OPENED, *told(b"ABOR"))
     async with connected(script.url) as tester:
         with pytest.raises(DeviceRefused, match="not within"):
             await tester.insulation(voltage=voltage, duration=1)
