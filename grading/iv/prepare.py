@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grading.errors import CurveError
 from grading.values import Finding, FloatArray, IVCurve, Nameplate, Severity
@@ -19,6 +20,7 @@ _MOST = 16_384  # samples that are fitted; more are averaged in groups of neighb
 _LARGEST_CURRENT = 60.0  # A; three times the largest module on the market
 _LARGEST_REVERSE = 600.0  # A, through a module in forward bias
 _LARGEST_VOLTAGE = 3000.0  # V; twice the largest system voltage
+_OVERFLOW = 9.9e37  # what SCPI-99 (7.2.1) shows for infinity: no reading
 _MISSING_TOLERATED = 0.05  # part of the samples
 # Long-term instability of class A and C flashers, IEC 60904-9:2020, table 1.
 _UNSTABLE_WARNING, _UNSTABLE_ERROR = 0.02, 0.10
@@ -104,7 +106,7 @@ def sample_noise(voltage: FloatArray, current: FloatArray) -> float:
 def _finite(
     curve: IVCurve,
 ) -> tuple[FloatArray, FloatArray, FloatArray | None, list[Finding]]:
-    sound = np.isfinite(curve.voltage) & np.isfinite(curve.current)
+    sound = _is_reading(curve.voltage) & _is_reading(curve.current)
     light = curve.irradiance
     if light is not None and light.size not in (1, sound.size):
         raise CurveError(
@@ -115,8 +117,8 @@ def _finite(
     if light is not None:
         light = np.broadcast_to(light, sound.shape)
         # A monitor that gives no number at some samples cannot correct those: leave them out.
-        light = light if np.isfinite(light).any() else None
-        sound = sound if light is None else sound & np.isfinite(light)
+        light = light if _is_reading(light).any() else None
+        sound = sound if light is None else sound & _is_reading(light)
     kept, total = int(np.count_nonzero(sound)), sound.size
     if kept < _FEWEST:
         raise CurveError(
@@ -127,6 +129,11 @@ def _finite(
     findings = [] if kept == total else [_missing(total - kept, total)]
     light = None if light is None else light[sound]
     return curve.voltage[sound], curve.current[sound], light, findings
+
+
+def _is_reading(values: FloatArray) -> NDArray[np.bool_]:
+    """Whether each value is a number that some instrument could have shown (NaN is not)."""
+    return np.asarray(np.abs(values) < _OVERFLOW)
 
 
 def _missing(lost: int, total: int) -> Finding:

@@ -191,6 +191,15 @@ def test_any_numbers_give_a_result_or_a_typed_error(data):
     assert isinstance(result, (IVResult, CurveError))
 
 
+@pytest.mark.parametrize("shown", [9.9e37, -1.8e308, np.inf, np.nan])
+def test_what_an_instrument_shows_for_infinity_is_no_reading(shown):
+    current = I.copy()
+    current[3] = shown
+    result = single(V, current)
+    assert "samples_missing" in {finding.code for finding in result.findings}
+    assert result.measured.i_sc == pytest.approx(single(V, I).measured.i_sc, rel=1e-3)
+
+
 def test_every_measured_curve_gives_a_result(shared_iv, load_curves):
     measured = list(load_curves(shared_iv, "sunsvoc_cwru_60cell").values())[::9]
     results = analyse([m.curve for m in measured], [m.nameplate for m in measured])
