@@ -1,12 +1,14 @@
 """Reading the configuration: what ships with the product, and a site's own over it.
 
 A site gives a folder (``--config DIR``) with the files that it wants other than shipped:
-``station.toml``, ``rules.toml``, ``prices.toml``, ``uncertainty.toml``.
+``station.toml``, ``rules.toml``, ``prices.toml``, ``uncertainty.toml``, ``calibration.toml``
+with the frames that it names.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.abc import Traversable
@@ -15,13 +17,17 @@ from typing import TypeVar
 
 from config.settings import StationSettings
 from evidence.errors import EvidenceError
+from evidence.images import decode_image
+from evidence.store import hash_bytes
 from evidence.toml import parse, parse_text
+from grading.calibration import Calibration, Register
+from grading.calibration import faults as calibration_faults
 from grading.errors import RuleError
 from grading.features import UNITS
 from grading.rules import RuleBook, faults
 from grading.uncertainty import Budget
 from grading.value import PriceList
-from grading.values import RuleSource
+from grading.values import ImageArray, RuleSource
 
 T = TypeVar("T")
 
@@ -30,6 +36,7 @@ SHIPPED = {
     "rules.toml": "rules/second_life.toml",
     "prices.toml": "prices.toml",
     "uncertainty.toml": "uncertainty.toml",
+    "calibration.toml": "calibration.toml",
 }
 
 
@@ -41,15 +48,17 @@ class GradingConfig:
     rule_source: RuleSource
     prices: PriceList
     budget: Budget
+    calibrations: Register
+    frames: Mapping[str, ImageArray]
 
 
 def load_grading(site: Path | None = None) -> GradingConfig:
-    """Load rules, prices and budget.
+    """Load rules, prices, budget and the register of calibrations.
 
     Raises:
         EvidenceError: a file cannot be read, or has an unknown or missing key.
         RuleError: the rules are incomplete, contradict each other, or could pass an unsound
-            measurement; or a grade has no price.
+            measurement; a grade has no price; or the register contradicts itself.
     """
     text = _source("rules.toml", site).read_bytes()
     rules = parse(RuleBook, parse_text(text.decode(), "rules.toml"), "rules.toml")
@@ -60,14 +69,51 @@ def load_grading(site: Path | None = None) -> GradingConfig:
         raise RuleError(
             "rules", f"{rules.name} {rules.version}: {'; '.join(wrong)}.", "Correct the rule file."
         )
+    budget = _load(Budget, "uncertainty.toml", site)
+    calibrations = load_calibrations(budget, site)
     return GradingConfig(
         rules=rules,
         rule_source=RuleSource(
             name=rules.name, version=rules.version, sha256=hashlib.sha256(text).hexdigest()
         ),
         prices=prices,
-        budget=_load(Budget, "uncertainty.toml", site),
+        budget=budget,
+        calibrations=calibrations,
+        frames=_frames(calibrations, site),
     )
+
+
+def load_calibrations(budget: Budget, site: Path | None = None) -> Register:
+    """Load the register of calibrations; raises EvidenceError, or RuleError where it is wrong."""
+    register = _load(Register, "calibration.toml", site)
+    if wrong := list(calibration_faults(register, budget)):
+        raise RuleError(
+            "calibrations", f"calibration.toml: {'; '.join(wrong)}.", "Correct the register."
+        )
+    return register
+
+
+def _frames(register: Register, site: Path | None) -> Mapping[str, ImageArray]:
+    return {c.id: _frame(c, site) for c in register.calibrations if c.frame is not None}
+
+
+def _frame(calibration: Calibration, site: Path | None) -> ImageArray:
+    name = calibration.frame or ""
+    try:
+        raw = ((site or Path()) / name).read_bytes()
+    except OSError as error:
+        raise EvidenceError(
+            "missing",
+            f"The frame {name} of calibration {calibration.id} cannot be read: {error}.",
+            "Restore it from the backup.",
+        ) from error
+    if hash_bytes(name, raw).sha256 != calibration.sha256:
+        raise EvidenceError(
+            "changed",
+            f"{name} is not the frame that calibration {calibration.id} names.",
+            "Restore it; enter a new frame as a new calibration.",
+        )
+    return decode_image(raw, name)
 
 
 def load_station(site: Path | None = None) -> StationSettings:

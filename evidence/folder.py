@@ -52,6 +52,7 @@ class PanelFile:
     lot: str | None = None
     measured_at: str | None = None
     identity_confirmed: bool | None = None
+    lamp_flashes: int | None = None
     nameplate: Nameplate = field(default_factory=Nameplate)
     el: ELSettings = field(default_factory=ELSettings)
     instruments: tuple[Instrument, ...] = ()
@@ -89,6 +90,7 @@ def read_evidence(folder: Path) -> Evidence:
         instruments=panel.instruments,
         measured_at=panel.measured_at,
         identity_confirmed=panel.identity_confirmed,
+        lamp_flashes=panel.lamp_flashes,
         files=_hash_loose_files(folder) if sealed is None else sealed,
     )
 
@@ -103,6 +105,7 @@ def evidence_files(evidence: Evidence) -> Mapping[str, bytes]:
         lot=panel.lot,
         measured_at=evidence.measured_at,
         identity_confirmed=evidence.identity_confirmed,
+        lamp_flashes=evidence.lamp_flashes,
         nameplate=panel.nameplate,
         el=ELSettings()
         if image is None

@@ -34,3 +34,4 @@ class Analysed:
     iv_fault: str
     el_fault: str
     year_measured: int | None = None
+    calibration_fault: str | None = None  # None where no instrument is named

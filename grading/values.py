@@ -134,6 +134,7 @@ class ELImage:
     exposure: float | None = None  # s
     current: float | None = None  # A, injected
     captured_at: str | None = None
+    lens_k1: float | None = None  # calibrated radial term, see ``grading.el.lens``
 
     def __post_init__(self) -> None:
         for name in ("pixels", "dark", "flat"):
@@ -182,6 +183,33 @@ class Instrument:
     calibration: str | None = None
 
 
+class CalibrationKind(StrEnum):
+    """What a calibration is of."""
+
+    REFERENCE_MODULE = "reference_module"
+    MONITOR_CELL = "monitor_cell"
+    TEMPERATURE_SENSOR = "temperature_sensor"
+    VOLTAGE = "voltage"
+    CURRENT = "current"
+    LAMP = "lamp"
+    INSULATION = "insulation"
+    DARK_FRAME = "dark_frame"
+    FLAT_FIELD = "flat_field"
+    CAMERA_GEOMETRY = "camera_geometry"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationUse:
+    """A calibration that a verdict stands on; ``digest`` is of all that its record said."""
+
+    id: str
+    kind: CalibrationKind
+    instrument: str
+    certificate: str
+    valid_until: str  # ISO 8601 UTC
+    digest: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileHash:
     """One file of the evidence, named by its content."""
@@ -204,6 +232,7 @@ class Evidence:
     instruments: tuple[Instrument, ...] = ()
     measured_at: str | None = None  # ISO 8601 UTC
     identity_confirmed: bool | None = None  # the cabinet's scan against the tracking
+    lamp_flashes: int | None = None  # that the lamp had made when the panel was measured
     files: tuple[FileHash, ...] = ()
 
 
@@ -425,3 +454,4 @@ class GradeReport:
     evidence: tuple[FileHash, ...]
     instruments: tuple[Instrument, ...]
     software_version: str
+    calibrations: tuple[CalibrationUse, ...] = ()

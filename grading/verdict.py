@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from math import hypot
 
 from grading import el, iv
+from grading.calibration import Register, Valid, budget_under, corrected, valid_for
 from grading.el.net import CellModel
 from grading.errors import CurveError, ImageError
 from grading.feature import Analysed
@@ -19,6 +21,7 @@ from grading.values import (
     Evidence,
     Finding,
     GradeReport,
+    ImageArray,
     IVCurve,
     IVResult,
     Nameplate,
@@ -38,6 +41,8 @@ class Criteria:
     budget: Budget
     software_version: str
     cell_model: CellModel | None = None
+    calibrations: Register = field(default_factory=Register)
+    frames: Mapping[str, ImageArray] = field(default_factory=dict)
 
 
 def grade(evidence: Evidence, criteria: Criteria) -> GradeReport:
@@ -46,7 +51,8 @@ def grade(evidence: Evidence, criteria: Criteria) -> GradeReport:
     A curve or picture that cannot be judged does not raise: it makes a fault, and the rules
     turn a fault into *retest* or *hold*.
     """
-    analysed = analyse(evidence, criteria)
+    valid = valid_for(evidence, criteria.calibrations)
+    analysed = analyse(evidence, criteria, valid)
     features = extract(analysed)
     book = criteria.rules
     findings = apply(book, features)
@@ -68,20 +74,23 @@ def grade(evidence: Evidence, criteria: Criteria) -> GradeReport:
         evidence=evidence.files,
         instruments=evidence.instruments,
         software_version=criteria.software_version,
+        calibrations=valid.named(),
     )
 
 
-def analyse(evidence: Evidence, criteria: Criteria) -> Analysed:
+def analyse(evidence: Evidence, criteria: Criteria, valid: Valid) -> Analysed:
     """Fit the curve and read the picture; faults are values here, not exceptions."""
-    curve, curve_fault = _judge_curve(evidence, criteria.budget)
-    image, image_fault = _judge_image(evidence, criteria.cell_model)
+    true = corrected(evidence, valid, criteria.frames)
+    curve, curve_fault = _judge_curve(true, budget_under(valid, criteria.budget))
+    image, image_fault = _judge_image(true, criteria.cell_model)
     return Analysed(
-        evidence=evidence,
+        evidence=true,
         iv=curve,
         el=image,
         iv_fault=curve_fault,
         el_fault=image_fault,
         year_measured=int(evidence.measured_at[:4]) if evidence.measured_at else None,
+        calibration_fault=valid.fault if evidence.instruments else None,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -212,6 +212,7 @@ class Visit:
         safety: SafetyRecord | None = None
         curves: tuple[IVCurve, ...] | None = None
         image: ELImage | None = None
+        lamp_flashes: int | None = None
         line, plate = self._line, self.state.panel.nameplate
         self.state.measured_at = line.clock.now()
         if self.state.identity_confirmed:
@@ -223,9 +224,15 @@ class Visit:
                 )
             self._enter(Phase.FLASH)
             curves = await self._attempt(lambda: cabinet.flash(line.devices.tester, line.settings))
+            if curves:
+                lamp_flashes = await self._attempt(self._lamp_flashes, moves=False)
             self._enter(Phase.EL)
             image = await self._attempt(self._photograph)
-        await self._seal(self._evidence(safety=safety, curves=curves or (), image=image))
+        evidence = self._evidence(safety=safety, curves=curves or (), image=image)
+        await self._seal(replace(evidence, lamp_flashes=lamp_flashes))
+
+    async def _lamp_flashes(self) -> int:
+        return (await self._line.devices.tester.interlock()).lamp_flashes
 
     async def _photograph(self) -> ELImage:
         line = self._line

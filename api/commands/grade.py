@@ -31,6 +31,8 @@ def load_criteria(site: Path | None = None) -> Criteria:
         budget=config.budget,
         software_version=version("zonkeur"),
         cell_model=load_cell_model(),
+        calibrations=config.calibrations,
+        frames=config.frames,
     )
 
 
