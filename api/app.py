@@ -14,9 +14,17 @@ from station.ports import StationControl
 
 
 def create_app(
-    *, records: Records, station: StationControl | None, evidence_dir: Path, build_id: str
+    *,
+    records: Records,
+    station: StationControl | None,
+    evidence_dir: Path,
+    build_id: str,
+    nameplates: Path | None = None,
 ) -> FastAPI:
-    """Return the service. ``station`` is None where it only keeps records."""
+    """Return the service.
+
+    ``station`` is None where it only keeps records; ``nameplates`` is a site's own list of modules.
+    """
     app = FastAPI(
         title="Zonkeur",
         version=version("zonkeur"),
@@ -28,6 +36,7 @@ def create_app(
     app.state.station = station
     app.state.evidence_dir = evidence_dir
     app.state.build_id = build_id
+    app.state.nameplates = nameplates
     app.state.stopping = asyncio.Event()
     problems.install(app)
     app.include_router(routes.router)

@@ -52,7 +52,13 @@ def _evidence_dir(request: Request) -> Path:
     return folder
 
 
+def _nameplates(request: Request) -> Path | None:
+    own: Path | None = request.app.state.nameplates
+    return own
+
+
 RecordsDep = Annotated[Records, Depends(_records)]
 StationDep = Annotated[StationControl, Depends(_station)]
 OptionalStationDep = Annotated[StationControl | None, Depends(_station_or_none)]
+NameplatesDep = Annotated[Path | None, Depends(_nameplates)]
 EvidenceDirDep = Annotated[Path, Depends(_evidence_dir)]

@@ -45,6 +45,7 @@ class Server:
     database: str
     evidence_dir: Path
     data: Path
+    nameplates: Path | None = None
 
     @property
     def url(self) -> str:
@@ -128,6 +129,7 @@ async def _serve(
         station=station,
         evidence_dir=server.evidence_dir,
         build_id=uuid.uuid4().hex[:12],
+        nameplates=server.nameplates,
     )
     web = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, lifespan="on")

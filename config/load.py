@@ -2,7 +2,7 @@
 
 A site gives a folder (``--config DIR``) with the files that it wants other than shipped:
 ``station.toml``, ``rules.toml``, ``prices.toml``, ``uncertainty.toml``, ``calibration.toml``
-with the frames that it names.
+with the frames that it names, ``nameplates.csv``.
 """
 
 from __future__ import annotations
@@ -114,6 +114,12 @@ def _frame(calibration: Calibration, site: Path | None) -> ImageArray:
             "Restore it; enter a new frame as a new calibration.",
         )
     return decode_image(raw, name)
+
+
+def own_nameplates(site: Path | None) -> Path | None:
+    """Return a site's own list of modules, where it has one."""
+    own = None if site is None else site / "nameplates.csv"
+    return own if own is not None and own.exists() else None
 
 
 def load_station(site: Path | None = None) -> StationSettings:

@@ -14,7 +14,7 @@ from api.commands.database import database_url
 from api.commands.grade import load_criteria
 from api.commands.output import BAD_CALL, progress_console
 from api.wiring import Server, Simulation, serve_records, serve_station
-from config.load import load_station
+from config.load import load_station, own_nameplates
 from evidence.errors import EvidenceError
 from grading.errors import GradingError
 from simulators.population import make_panel
@@ -48,6 +48,7 @@ def run(
         database=database_url(database, data),
         evidence_dir=data / "evidence",
         data=data,
+        nameplates=own_nameplates(config),
     )
     asyncio.run(serve_station(server, settings, criteria, simulation, stop_after=panels))
 
@@ -56,6 +57,7 @@ def serve(
     database: str | None = typer.Option(None, help="Address; SQLite under --data by default."),
     evidence: Path | None = typer.Option(None, help="Folder of evidence."),
     data: Path = typer.Option(Path("var"), help="Folder for records."),
+    config: Path | None = typer.Option(None, help="Folder with a site's own configuration."),
     port: int = typer.Option(8000, min=0, max=65535, help="Port; 0 picks one."),
     host: str = typer.Option("127.0.0.1", help="Address to listen at."),
 ) -> None:
@@ -65,6 +67,7 @@ def serve(
         database=database_url(database, data),
         evidence_dir=evidence or data / "evidence",
         data=data,
+        nameplates=own_nameplates(config),
     )
     asyncio.run(serve_records(server))
 

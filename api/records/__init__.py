@@ -12,6 +12,7 @@ from api.records.values import (
     NotFound,
     Page,
     Routed,
+    Typical,
     VerdictView,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "Page",
     "Records",
     "Routed",
+    "Typical",
     "VerdictView",
 ]

@@ -45,6 +45,16 @@ def page_query(dialect: str, filters: Filters, cursor: str | None, limit: int) -
     return query.order_by(*(column.desc() for column in place)).limit(limit)
 
 
+def powers_of_model(maker: str, model: str, most: int) -> Select[str, float | None]:
+    """Return the query of panel and power of a model's newest measured inspections."""
+    return (
+        select(Inspection.panel_id, Inspection.p_mp)
+        .where(Inspection.model == model, Inspection.maker == maker, Inspection.p_mp.is_not(None))
+        .order_by(Inspection.measured_at.desc(), Inspection.inspection_id.desc())
+        .limit(most)
+    )
+
+
 def cursor_after(row: InspectionRow) -> str:
     """Return the opaque cursor that leads on from ``row``."""
     key = json.dumps([row.measured_at, row.inspection_id])

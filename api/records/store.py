@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+import numpy as np
 from sqlalchemy import select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session, selectinload
 from api.database import open_database, writing
 from api.orm import Audit, GradeCount, Inspection, IntakeKey, RouteConfirmation, Verdict
 from api.records.mapping import inspection_row, panel_row, to_record, to_row
-from api.records.queries import PAGE, cursor_after, page_query
+from api.records.queries import PAGE, cursor_after, page_query, powers_of_model
 from api.records.values import (
     Conflict,
     Count,
@@ -25,10 +26,14 @@ from api.records.values import (
     KeyReused,
     NotFound,
     Page,
+    Typical,
 )
 from evidence.reports import report_to_json
 from grading.values import GradeReport, Outcome
 from station.ports import RecorderUnavailable, RecordRefused, VisitEvent
+
+LEARNT_FROM = 1000  # newest inspections of a model
+LEAST_LEARNT = 5  # panels
 
 
 class Records:
@@ -161,6 +166,19 @@ class Records:
         more = len(rows) > limit
         items = tuple(rows[:limit])
         return Page(items=items, next_cursor=cursor_after(items[-1]) if more else None)
+
+    def typical(self, maker: str, model: str) -> Typical | None:
+        """Return what a model's panels were worth so far; None below five panels."""
+        with self._reading() as session:
+            rows = session.execute(powers_of_model(maker, model, LEARNT_FROM)).all()
+        newest: dict[str, float] = {}
+        for panel_id, p_mp in rows:
+            if p_mp is not None:
+                newest.setdefault(panel_id, p_mp)
+        if len(newest) < LEAST_LEARNT:
+            return None
+        low, middle, high = np.quantile(list(newest.values()), (0.05, 0.5, 0.95)).tolist()
+        return Typical(panels=len(newest), p_mp=middle, low=low, high=high)
 
     def latest(self) -> str | None:
         """Return the id of the inspection that was measured last."""

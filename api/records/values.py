@@ -56,6 +56,19 @@ class InspectionRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Typical:
+    """What panels of one model turned out to be worth, by the last verdict on each.
+
+    ``low`` and ``high`` hold nine of ten panels between them.
+    """
+
+    panels: int
+    p_mp: float  # W, median at STC
+    low: float  # W, 5th percentile
+    high: float  # W, 95th percentile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """Some inspections, newest first; ``next_cursor`` leads on, None at the end."""
 

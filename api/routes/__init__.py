@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from api.routes import events, inspections, metrics, station
+from api.routes import events, inspections, metrics, modules, station
 
 router = APIRouter()
-for part in (station, inspections, events, metrics):
+for part in (station, inspections, modules, events, metrics):
     router.include_router(part.router)

@@ -12,9 +12,10 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.deps import ID_PATTERN, InspectionId, RecordsDep, StationDep
+from api.deps import ID_PATTERN, InspectionId, NameplatesDep, RecordsDep, StationDep
 from api.problems import RESPONSES
 from api.records import Records
+from api.routes.modules import nameplate_of
 from grading.values import Nameplate
 from station.ports import LineCommand, Phase, StationSnapshot
 
@@ -42,10 +43,14 @@ class CommandBody(Body):
 
 
 class IntakeBody(Body):
-    """A panel that is taken in."""
+    """A panel that is taken in.
+
+    ``module`` is maker and model as typed; its nameplate is looked up where none is given.
+    """
 
     panel_id: str = Field(pattern=ID_PATTERN, max_length=80, examples=["ZK000001"])
     serial: str | None = Field(default=None, max_length=200)
+    module: str | None = Field(default=None, max_length=200, examples=["Suntech STP280-24/Vd"])
     nameplate: Nameplate | None = None
 
 
@@ -86,7 +91,11 @@ async def command(body: CommandBody, station: StationDep, records: RecordsDep) -
 
 @router.post("/intake")
 async def intake(
-    body: IntakeBody, station: StationDep, records: RecordsDep, idempotency_key: Key = None
+    body: IntakeBody,
+    station: StationDep,
+    records: RecordsDep,
+    site: NameplatesDep,
+    idempotency_key: Key = None,
 ) -> Intake:
     """Take a panel in. Again while it stands at the intake, it adds what is known of it.
 
@@ -97,8 +106,11 @@ async def intake(
         kept = await run_in_threadpool(records.intake, idempotency_key, asked)
         if kept is not None:
             return Intake(inspection_id=kept)
+    plate = body.nameplate
+    if plate is None and body.module:
+        plate = await run_in_threadpool(nameplate_of, body.module, site)
     inspection_id = await station.intake(
-        body.panel_id, by=body.by, nameplate=body.nameplate, serial=body.serial
+        body.panel_id, by=body.by, nameplate=plate, serial=body.serial
     )
     if idempotency_key is not None:
         await run_in_threadpool(records.keep_intake, idempotency_key, asked, inspection_id)

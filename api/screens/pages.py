@@ -157,6 +157,7 @@ def _details(request: Request, record: InspectionRecord, records: Records) -> HT
     language = language_of(request)
     t = translator(language)
     panel_id = record.report.panel.panel_id
+    plate = record.report.panel.nameplate
     return render(
         request,
         "inspection.html",
@@ -165,6 +166,7 @@ def _details(request: Request, record: InspectionRecord, records: Records) -> HT
         latest=views.result(record, language),
         grades=views.grades(),
         record=record,
+        typical=records.typical(plate.maker or "", plate.model or ""),
         findings=[views.finding(found, t, language) for found in record.report.findings],
         figures=views.figures(record.report, language),
         inspections=records.page(Filters(panel=panel_id), None, PAGE).items,

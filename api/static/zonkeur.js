@@ -138,6 +138,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("change", (event) => {
   if (event.target.name === "outcome") updateGrades(event.target.form);
   if (event.target.id === "operator-name") localStorage.setItem("operator", event.target.value.trim());
+  if (event.target.id === "module") sessionStorage.setItem("module", event.target.value.trim()); // a lot is of one model
 });
 
 document.addEventListener("submit", async (event) => {
@@ -149,7 +150,8 @@ document.addEventListener("submit", async (event) => {
 });
 
 async function intake(code) {
-  const done = await post("/api/station/intake", { panel_id: code });
+  const module = $("#module").value.trim();
+  const done = await post("/api/station/intake", { panel_id: code, ...(module && { module }) });
   if (done) notice(`${code} ${said().taken_in}`, true);
   return done;
 }
@@ -197,6 +199,7 @@ function showTimes(root) {
 
 document.addEventListener("DOMContentLoaded", () => {
   $("#operator-name").value = localStorage.getItem("operator") ?? "";
+  if ($("#module")) $("#module").value = sessionStorage.getItem("module") ?? "";
   showTimes(document);
   drawCharts(document);
 });

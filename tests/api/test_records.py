@@ -4,7 +4,16 @@ from dataclasses import replace
 import pytest
 
 from api.records import Conflict, Filters, NotFound, Records
-from grading.values import FileHash, Nameplate, Outcome, PanelIdentity
+from grading.values import (
+    BypassSteps,
+    FileHash,
+    IVResult,
+    KeyFigures,
+    Nameplate,
+    Outcome,
+    PanelIdentity,
+    STCFigures,
+)
 from station.ports import RecordRefused, VisitEvent
 
 HISTORY = (
@@ -201,3 +210,43 @@ def test_evidence_is_named_once(store, report):
     with pytest.raises(RecordRefused):
         store.record(report(evidence=twice), ())
     assert store.latest() is None
+
+
+def measured(report, number, p_mp, *, panel=None, day=1):
+    """A report on a panel of one model that measured ``p_mp``."""
+    given = report(
+        inspection_id=f"i-{number}",
+        measured_at=f"2026-11-{day:02d}T10:00:00+00:00",
+        panel=PanelIdentity(
+            panel_id=panel or f"P{number}", nameplate=Nameplate(maker="M", model="X-245", p_mp=245)
+        ),
+    )
+    figures = STCFigures(i_sc=8.6, v_oc=37.5, i_mp=8.1, v_mp=30, p_mp=p_mp, fill_factor=0.75)
+    seen = KeyFigures(i_sc=8.6, v_oc=37.5, i_mp=8.1, v_mp=30, p_mp=p_mp, fill_factor=0.75)
+    iv = IVResult(measured=seen, model=None, steps=BypassSteps(), stc=figures)
+    return replace(given, iv=iv)
+
+
+def test_what_is_typical_of_a_model_is_learnt_from_its_panels(store, report):
+    for number in range(21):
+        store.record(measured(report, number, 220.0 + number), ())
+    typical = store.typical("M", "X-245")
+    assert (typical.panels, typical.p_mp) == (21, 230.0)
+    assert (typical.low, typical.high) == (221.0, 239.0)
+    assert store.typical("M", "X-250") is None
+
+
+def test_a_panel_counts_once_with_its_newest_measurement(store, report):
+    for number in range(5):
+        store.record(measured(report, number, 230.0), ())
+    for number in range(5, 25):
+        store.record(measured(report, number, 100.0, panel="P4", day=2), ())
+    store.record(measured(report, 99, 231.0, panel="P4", day=3), ())
+    assert store.typical("M", "X-245").high == pytest.approx(230.8)
+    assert store.typical("M", "X-245").panels == 5
+
+
+def test_few_panels_teach_nothing(store, report):
+    for number in range(4):
+        store.record(measured(report, number, 230.0), ())
+    assert store.typical("M", "X-245") is None

@@ -246,3 +246,32 @@ async def test_text_that_no_database_keeps_is_never_a_defect(service, report, od
         headers={"Content-Type": "application/json"},
     )
     assert answer.status_code in (200, 400, 422)
+
+
+# --- modules -------------------------------------------------------------------------------------
+
+
+async def test_a_module_is_found_as_people_type_it(service):
+    answer = await service.client.get("/api/modules", params={"name": "suntech stp280 24/vd"})
+    found = answer.json()
+    assert found["nameplate"]["cells_in_series"] == 72
+    assert found["typical"] is None
+
+
+async def test_an_unknown_module_is_a_problem_with_suggestions(service):
+    answer = await service.client.get("/api/modules", params={"name": "Trina TSM-24"})
+    assert "Trina TSM-24" in problem(answer, 404, "unknown_module")
+
+
+async def test_a_site_s_own_module_is_taken_in_by_its_name(service, tmp_path):
+    own = tmp_path / "nameplates.csv"
+    own.write_text(
+        "name,p_mp,cells_in_series,area,i_sc,v_oc,i_mp,v_mp,alpha_sc,beta_voc,gamma_pmp\n"
+        "Zonnefabriek ZF60-P245,245,60,1.6,8.6,37.5,8.1,30.2,0.004,-0.12,-0.0045\n"
+    )
+    service.app.state.nameplates = own
+    body = {"panel_id": "ZK000009", "by": "Ann", "module": "zonnefabriek ZF60-P245"}
+    answer = await service.client.post("/api/station/intake", json=body)
+    assert answer.status_code == 200
+    ((_, _, _, plate, _),) = [call for call in service.station.calls if call[0] == "intake"]
+    assert plate.p_mp == 245

@@ -71,3 +71,25 @@ def test_a_scan_saves_no_override_that_is_being_written(product, judged, look):
     expect(page.locator("dialog.override")).to_be_visible()
     assert page.input_value("dialog.override [name=by]") == "Ann"
     assert len(product.records.inspection(judged.inspection_id).verdicts) == 1
+
+
+def test_the_model_of_a_lot_is_typed_once(product, look):
+    page = look(product.url)
+    page.fill("#module", "Suntech STP280-24/Vd")
+    page.locator("#module").blur()
+    page.reload()
+    page.wait_for_timeout(100)
+    scan(page, "ZK000102")
+    expect(page.locator(".place-intake")).to_contain_text("ZK000102")
+    ((_, _, plate, _),) = product.called("intake")
+    assert (plate.p_mp, plate.cells_in_series) == (pytest.approx(280, abs=1), 72)
+
+
+def test_an_unknown_model_takes_nothing_in_and_says_what_may_be_meant(product, look):
+    page = look(product.url)
+    page.fill("#module", "Trina TSM-9999")
+    page.fill("#barcode", "ZK000103")
+    page.keyboard.press("Enter")
+    expect(page.locator("#notice")).to_contain_text("Trina TSM-9999")
+    assert page.input_value("#barcode") == "ZK000103"
+    assert product.called("intake") == []
