@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from api.commands import calibrations, care, database, el, grade, iv, run, simulate, train_el
+from api.commands import (
+    calibrations,
+    care,
+    database,
+    el,
+    export,
+    grade,
+    iv,
+    run,
+    simulate,
+    train_el,
+)
 
 app = typer.Typer(
     name="zonkeur",
@@ -24,6 +35,7 @@ app.command("calibrations")(calibrations.calibrations)
 app.command("train-el")(train_el.train_el)
 app.command("backup")(care.backup)
 app.command("restore")(care.restore)
+app.command("export")(export.export)
 app.command("verify")(database.verify)
 app.add_typer(database.db, name="db")
 
