@@ -101,12 +101,20 @@ def fit_single_diode(
 
 def _gather(voltages: Ragged, currents: Ragged, weights: Ragged | None, rows: IntArray) -> Points:
     if isinstance(voltages, np.ndarray) and isinstance(currents, np.ndarray) and weights is None:
-        return scaled(voltages[rows], currents[rows], np.ones((rows.size, voltages.shape[1])))
+        some = _span(rows)
+        ones = np.ones((rows.size, voltages.shape[1]))
+        return scaled(voltages[some], currents[some], ones, plain=True)
     return pack(
         [voltages[row] for row in rows],
         [currents[row] for row in rows],
-        [None if weights is None else weights[row] for row in rows],
+        None if weights is None else [weights[row] for row in rows],
     )
+
+
+def _span(rows: IntArray) -> IntArray | slice:
+    """Return rows that follow each other as a slice, which copies nothing."""
+    one_run = rows[-1] - rows[0] + 1 == rows.size and bool(np.all(np.diff(rows) == 1))
+    return slice(int(rows[0]), int(rows[-1]) + 1) if one_run else rows
 
 
 def _effective(
@@ -118,9 +126,7 @@ def _effective(
     current_noise = (noise[0] / points.ampere)[:, None]
     voltage_noise = (noise[1] / points.volt)[:, None]
     for _ in range(3):
-        _, diode, stiff = solve(points, state.theta)
-        conductance = (stiff - 1.0) / np.maximum(state.theta[SERIES], 1e-12)[:, None] / stiff
-        del diode
+        _, conductance = solve(points, state.theta)
         variance = current_noise**2 + (conductance * voltage_noise) ** 2
         weight = np.where(points.weight > 0, current_noise**2 / variance, 0.0)
         points = points.reweighted(weight)
@@ -161,12 +167,11 @@ def _store(out: Fits, rows: IntArray, points: Points, state: State) -> None:
 
 
 def _rmse(points: Points, state: State) -> FloatArray:
-    used = points.weight > 0
-    count = np.maximum(used.sum(axis=1), 1)
-    if np.all(points.weight[used] == 1.0):
+    count = np.maximum(points.count, 1.0)
+    if points.plain:
         return np.asarray(np.sqrt(state.normal.cost / count), dtype=np.float64)
-    current, _, _ = solve(points, state.theta)
-    square = np.where(used, (current - points.current) ** 2, 0.0).sum(axis=1)
+    current, _ = solve(points, state.theta)
+    square = np.where(points.weight > 0, (current - points.current) ** 2, 0.0).sum(axis=1)
     return np.asarray(np.sqrt(square / count), dtype=np.float64)
 
 
@@ -181,7 +186,7 @@ def _covariance(points: Points, state: State) -> FloatArray:
     inverse = invert_spd(matrix)
     for k in (SERIES, SHUNT):
         inverse[k, k, state.theta[k] <= 0.0] = 0.0
-    freedom = np.maximum((points.weight > 0).sum(axis=1) - 5, 1)
+    freedom = np.maximum(points.count - 5.0, 1.0)
     inverse *= state.normal.cost / freedom
     slope = np.exp(-state.theta[4])
     inverse[1] += slope * inverse[4]

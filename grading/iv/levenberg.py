@@ -49,9 +49,11 @@ def begin(points: Points, theta: FloatArray, evaluate: Evaluate, damping: float)
 def minimise(
     points: Points, state: State, evaluate: Evaluate, *, tolerance: float, iterations: int
 ) -> State:
-    """Iterate until the predicted relative gain of a step is below ``tolerance`` everywhere.
+    """Iterate until a step's predicted relative gain is below ``tolerance`` everywhere.
 
-    Curves that have converged are left out of further iterations.
+    That last step is made without looking back: near the minimum the prediction errs, and what
+    remains to be won is, by the square of the gain. Curves that have converged are left out of
+    further iterations.
     """
     for _ in range(iterations):
         rows = np.flatnonzero(~state.converged)
@@ -66,21 +68,25 @@ def minimise(
 def _advance(
     points: Points, state: State, rows: IntArray, evaluate: Evaluate, tolerance: float
 ) -> None:
-    theta, damping = state.theta[:, rows], state.damping[rows]
+    whole = rows.size == state.converged.size
+    theta, damping = (state.theta, state.damping) if whole else _some(state, rows)
     old = state.normal.take(rows)
     trial = theta + bounded_step(old, theta, damping)
-    trial = np.clip(trial, LOWER[:, None], UPPER[:, None])
+    np.clip(trial, LOWER[:, None], UPPER[:, None], out=trial)
     gain = _gain(old.matrix, -old.gradient, trial - theta)
-    floor = _NOTHING * np.count_nonzero(points.weight, axis=1)
+    done = old.cost <= _NOTHING * points.count
     # The damped gain understates what is left to win, so arrival counts only when nearly free.
-    arrived = ((gain <= tolerance * old.cost) & (damping < 0.1)) | (old.cost <= floor)
-    state.converged[rows[arrived]] = True
-    going = np.flatnonzero(~arrived)
+    last = (gain <= tolerance * old.cost) & (damping < 0.1) & ~done
+    state.converged[rows] = last | done
+    at = rows[last]
+    state.theta[:, at] = trial[:, last]
+    state.normal.cost[at] -= np.minimum(gain[last], state.normal.cost[at])
+    going = np.flatnonzero(~last & ~done)
     if going.size == 0:
         return
-    rows, trial, damping = rows[going], trial[:, going], damping[going]
-    new = evaluate(points if going.size == arrived.size else points.take(going), trial)
-    better = new.cost < old.cost[going]
+    rows, trial, damping, before = rows[going], trial[:, going], damping[going], old.cost[going]
+    new = evaluate(points if going.size == done.size else points.take(going), trial)
+    better = new.cost < before
     state.damping[rows] = np.where(better, damping * 0.1, np.minimum(damping * 10.0, 1e8))
     # Where even a tiny step wins nothing, rounding has the last word.
     state.converged[rows[~better & (damping > 1e6)]] = True
@@ -90,6 +96,10 @@ def _advance(
     keep = rows[better]
     state.theta[:, keep] = trial[:, better]
     state.normal.put(keep, new.take(np.flatnonzero(better)))
+
+
+def _some(state: State, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+    return state.theta[:, rows], state.damping[rows]
 
 
 def bounded_step(normal: Normal, theta: FloatArray, damping: FloatArray) -> FloatArray:

@@ -9,16 +9,23 @@ The derivative of the explicit current is that of the implicit equation, ``F``, 
 ``D = 1 + rs (E / a + g)``, so every column is a combination of the six functions
 ``{1, v, i, E, v E, i E} / D``. The normal equations follow from their 18 distinct weighted
 sums, which is half the work of forming five columns, and no column is ever stored.
+
+All of the equation is multiplied by ``b / k``, with ``b = rs / a`` and ``k = 1 + rs g``. That
+leaves ``F = (line - i) b - U`` and ``D = 1 + U``, where ``U`` is one exponential of one linear
+form: no pass over the samples then needs a constant of its curve, which costs NumPy twice the
+time of a pass without. At the explicit current ``F`` is zero, so there ``i b = line b - U``, and
+the sums over the current follow from those over ``v^j U^k``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from grading.iv.diode import Diodes, single_diode_current
-from grading.iv.points import BoolArray, IntArray, Points
+from grading.iv.points import IntArray, Points
 from grading.values import FloatArray
 
 # The largest step of Halley's, in exponents, whose square is of no account.
@@ -47,53 +54,55 @@ class Normal:
 
 
 class _Room:
-    """Arrays that the blocks of one evaluation share, so that their pages are touched once."""
+    """Planes that the blocks of one evaluation share, so that their pages are touched once."""
 
-    def __init__(self, points: Points) -> None:
-        rows, samples = points.voltage[next(points.parts(), slice(0))].shape
-        self.basis = np.empty((rows, 6, samples))
-        self.basis[:, 0] = 1.0
-        self.powers = np.empty((rows, 3, samples))
-        self.planes = np.empty((4, rows, samples))
+    def __init__(self, points: Points, products: int, others: int) -> None:
+        rows, samples = points.weight[next(points.parts(), slice(0))].shape
+        self.products = np.empty((products, rows, samples))
+        self.others = np.empty((others, rows, samples))
 
-    def part(self, rows: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return basis, powers and planes for a block of ``rows`` curves."""
-        return self.basis[:rows], self.powers[:rows], self.planes[:, :rows]
+    def part(self, rows: int) -> tuple[FloatArray, FloatArray]:
+        """Return the planes of products, and the others, for a block of ``rows`` curves."""
+        return self.products[:, :rows], self.others[:, :rows]
 
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """The scaled model's constants as columns ``(m, 1)``."""
+    """The scaled model's constants, ``(m,)``, of the equation multiplied by ``b / k``."""
 
-    light: FloatArray
-    q: FloatArray
-    series: FloatArray
-    shunt: FloatArray
+    bend: FloatArray  # b
+    q: FloatArray  # of U
     slope: FloatArray  # 1 / a
+    series: FloatArray
+    unit: FloatArray  # b / k
+    dark: FloatArray
+    light: FloatArray  # photocurrent and dark current
+    shunt: FloatArray
 
     @classmethod
     def of(cls, theta: FloatArray) -> _Model:
-        light, q, series, shunt, log_a = theta[:, :, None]
-        return cls(light, q, series, shunt, np.exp(-log_a))
+        light, q, series, shunt, log_a = theta
+        slope, k = np.exp(-log_a), 1.0 + series * shunt
+        # A drop in Rs of 1e-12 of a is none, and keeps U a number with all its digits.
+        bend = np.maximum(series * slope, 1e-12)
+        unit = bend / k
+        q = q + np.log(unit)
+        dark = np.exp(q - slope)
+        return cls(bend, q, slope, series, unit, dark, light * unit + dark, shunt * unit)
 
-    def diode(
-        self, voltage: FloatArray, current: FloatArray, out: FloatArray, spare: FloatArray
-    ) -> FloatArray:
-        """Return the diode's current E at the given points, in ``out``."""
-        np.multiply(voltage, self.slope, out=out)
-        out += np.multiply(current, self.series * self.slope, out=spare)
-        out += self.q - self.slope
-        return np.exp(out, out=out)
+    def exponent(self) -> FloatArray:
+        """Return coefficients ``(m, 1, 3)`` of v, 1, i in the exponent of U."""
+        columns = (self.slope, self.q - self.slope, self.series * self.slope)
+        return np.stack(columns, axis=1)[:, None]
 
-    def stiffness(self, diode: FloatArray, out: FloatArray) -> FloatArray:
-        """Return D, minus the derivative of the implicit equation to the current, in ``out``."""
-        np.multiply(diode, self.series * self.slope, out=out)
-        out += 1.0 + self.series * self.shunt
-        return out
+    def line(self) -> FloatArray:
+        """Return coefficients ``(m, 1, 3)`` of v, 1, i in ``(line - i) b``."""
+        return np.stack((-self.shunt, self.light, -self.bend), axis=1)[:, None]
 
-    @property
-    def dark(self) -> FloatArray:
-        return np.asarray(np.exp(self.q - self.slope), dtype=np.float64)
+    def current(self, sums: FloatArray) -> FloatArray:
+        """Turn sums ``(k, 3, m)`` over ``U^k`` and v^2, v, 1 into ``(k - 1, 2, m)`` over v i, i."""
+        straight = self.light * sums[:-1, 1:] - self.shunt * sums[:-1, :-1]
+        return np.asarray((straight - sums[1:, 1:]) / self.bend, dtype=np.float64)
 
 
 def implicit(points: Points, theta: FloatArray) -> Normal:
@@ -102,105 +111,110 @@ def implicit(points: Points, theta: FloatArray) -> Normal:
     The residual ``F / D`` differs from that of the explicit current by a relative amount of the
     order of the residual itself, which the exact stage then removes.
     """
-    sums = np.empty((3, 6, theta.shape[1]))
-    room = _Room(points)
+    model, room = _Model.of(theta), _Room(points, 3, 2)
+    exponent = model.exponent()
+    sums = np.empty((theta.shape[1], 3, 6))
     for rows in points.parts():
-        part, model = points.take(rows), _Model.of(theta[:, rows])
-        basis, powers, (diode, stiff, *_) = room.part(part.volt.size)
-        model.diode(part.voltage, part.current, diode, stiff)
-        model.stiffness(diode, stiff)
-        stiff *= stiff
-        np.divide(part.weight, stiff, out=powers[:, 0])
-        _fill(basis, part.voltage, part.current)
-        sums[:, :, rows] = _sums(basis, diode, powers)
-    return _assemble(sums, theta)
+        basis, weight = points.basis[:, rows], points.weight[rows]
+        powers, (diode, stiff) = room.part(weight.shape[0])
+        _linear(exponent[rows], basis, diode)
+        np.exp(diode, out=diode)
+        np.add(diode, 1.0, out=stiff)
+        _powers(diode, stiff, weight, powers)
+        np.matmul(powers.swapaxes(0, 1), basis.transpose(1, 2, 0), out=sums[rows])
+    return _assemble(sums.transpose(1, 2, 0), model)
 
 
 def exact(points: Points, theta: FloatArray) -> Normal:
     """Linearise at the model's own current, the solution of the implicit equation."""
-    sums, side = np.empty((3, 6, theta.shape[1])), np.empty((2, 3, theta.shape[1]))
-    cost = np.empty(theta.shape[1])
-    room = _Room(points)
+    model, room = _Model.of(theta), _Room(points, 8, 4)
+    sums, cost = np.empty((theta.shape[1], 8, 3)), np.empty(theta.shape[1])
+    lines = model.exponent(), model.line()
     for rows in points.parts():
         part = points.take(rows)
-        basis, powers, planes = room.part(part.volt.size)
-        current, diode, stiff = _solve(part, theta[:, rows], planes)
-        _fill(basis, part.voltage, current)
-        residual = np.subtract(current, part.current, out=current)
-        pull = powers[:, :2]
-        np.multiply(part.weight, residual, out=pull[:, 0])
-        cost[rows] = np.vecdot(pull[:, 0], residual)
-        pull[:, 0] /= stiff
-        np.multiply(pull[:, 0], diode, out=pull[:, 1])
-        side[:, :, rows] = np.matmul(pull, basis[:, :3].swapaxes(1, 2)).transpose(1, 2, 0)
-        stiff *= stiff
-        np.divide(part.weight, stiff, out=powers[:, 0])
-        sums[:, :, rows] = _sums(basis, diode, powers)
-    matrix = _assemble(sums, theta).matrix
-    return Normal(cost, _combine(side.reshape(6, -1), theta), matrix)
+        products, planes = room.part(part.volt.size)
+        powers, pulls = products[:5], products[5:]
+        residual, diode = _solve(part, theta[:, rows], [line[rows] for line in lines], planes)
+        stiff = np.add(diode, 1.0, out=planes[2])
+        np.multiply(part.weight, residual, out=pulls[0])
+        cost[rows] = np.vecdot(pulls[0], residual)
+        pulls[0] /= stiff
+        _rise(pulls, diode)
+        _powers(diode, stiff, part.weight, powers)
+        np.matmul(products.swapaxes(0, 1), part.basis[:3].transpose(1, 2, 0), out=sums[rows])
+    sums = sums.transpose(1, 2, 0)
+    bend = model.bend
+    return Normal(cost / bend**2, _pull(sums[5:], model) / bend, _matrix(sums[:5], model))
 
 
-def solve(points: Points, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return (current, diode current E, stiffness D) of the explicit model, each ``(m, n)``."""
-    return _solve(points, theta, np.empty((4, *points.voltage.shape)))
+def _linear(line: FloatArray, basis: FloatArray, out: FloatArray) -> None:
+    """Write the linear forms with coefficients ``(m, 1, 3)`` of v, 1, i to ``out``."""
+    np.matmul(line, basis[1:4].swapaxes(0, 1), out=out[:, None])
+
+
+def _powers(diode: FloatArray, stiff: FloatArray, weight: FloatArray, out: FloatArray) -> None:
+    """Write ``w U^k / D^2`` for k from 0 on."""
+    np.multiply(stiff, stiff, out=out[1])
+    np.divide(weight, out[1], out=out[0])
+    _rise(out, diode)
+
+
+def _rise(planes: FloatArray, diode: FloatArray) -> None:
+    """Multiply each plane behind the first by one more power of U."""
+    for lower, plane in zip(planes[:-1], planes[1:], strict=True):
+        np.multiply(lower, diode, out=plane)
+
+
+def solve(points: Points, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return current and conductance ``-dI/dV`` of the explicit model, each ``(m, n)``."""
+    model = _Model.of(theta)
+    planes = np.empty((4, *points.weight.shape))
+    residual, diode = _solve(points, theta, [model.exponent(), model.line()], planes)
+    bend, slope, shunt = (x[:, None] for x in (model.bend, model.slope, model.shunt))
+    conductance = (slope * diode + shunt) / (bend * (1.0 + diode))
+    return residual / bend + points.current, conductance
 
 
 def _solve(
-    points: Points, theta: FloatArray, planes: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    model = _Model.of(theta)
-    current, diode, stiff, spare = planes
-    settled = _halley(points, model, planes)
-    if not settled.all():
-        rows = ~settled
-        current[rows] = _robust(points.voltage[rows], theta[:, rows])
-    np.multiply(points.voltage, -model.shunt, out=diode)
-    diode += model.light + model.dark
-    diode -= np.multiply(current, 1.0 + model.shunt * model.series, out=spare)
-    return current, diode, model.stiffness(diode, stiff)
+    points: Points, theta: FloatArray, lines: Sequence[FloatArray], planes: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the residual times b, and U at the explicit current, in two of four ``planes``.
 
-
-def _halley(points: Points, model: _Model, planes: FloatArray) -> BoolArray:
-    """Make one step of Halley's from the measured current; say for which curves that sufficed.
-
-    It is of third order: where residuals are small against the bend of the curve, what is left
-    out is their square, relative to themselves.
+    One step of Halley's from the measured current is of third order: where residuals are small
+    against the bend of the curve, what it leaves out is their square, relative to themselves.
+    Where it does not suffice the current comes from the Wright omega function.
     """
-    step, diode, stiff, spare = planes
-    model.diode(points.voltage, points.current, diode, spare)
-    bend = model.series * model.slope
-    np.multiply(points.voltage, -model.shunt, out=step)
-    step -= diode
-    step -= np.multiply(points.current, 1.0 + model.shunt * model.series, out=spare)
-    step += model.light + model.dark
-    model.stiffness(diode, stiff)
+    step, diode, stiff, line = planes
+    _linear(lines[0], points.basis, diode)
+    _linear(lines[1], points.basis, line)
+    np.exp(diode, out=diode)
+    np.add(diode, 1.0, out=stiff)
+    np.subtract(line, diode, out=step)
     step /= stiff
     diode /= stiff
-    diode *= 0.5 * bend * bend
     diode *= step
+    diode *= 0.5
     diode += 1.0
     step /= diode
-    settled: BoolArray = np.abs(step, out=spare).max(axis=1) * bend[:, 0] < _SETTLED
-    step += points.current
-    return settled
-
-
-def _robust(voltage: FloatArray, theta: FloatArray) -> FloatArray:
-    return single_diode_current(voltage, as_diodes(theta))
+    size = np.abs(step, out=diode)
+    if size.max() >= _SETTLED:
+        far = np.flatnonzero(size.max(axis=1) >= _SETTLED)
+        explicit = single_diode_current(points.voltage[far], as_diodes(theta[:, far]))
+        bend = -lines[1][far, :, 2]
+        step[far] = bend * (explicit - points.current[far])
+    return step, np.subtract(line, step, out=diode)
 
 
 def derivatives(voltage: FloatArray, theta: FloatArray) -> FloatArray:
     """Return the exact current's derivatives ``(5, n)`` of one curve; ``theta`` is ``(5,)``."""
-    light, q, series, shunt, log_a = theta.tolist()
-    slope = np.exp(-log_a)
-    dark = np.exp(q - slope)
+    model = _Model.of(theta[:, None])
     current = single_diode_current(voltage, as_diodes(theta[:, None]))[0]
-    diode = light + dark - shunt * voltage - (1.0 + shunt * series) * current
-    stiff = 1.0 + series * (shunt + slope * diode)
+    diode = model.light - model.shunt * voltage - model.bend * current
+    stiff = 1.0 + diode
     rows = np.stack(
         [np.ones_like(voltage), voltage, current, diode, voltage * diode, current * diode]
     )
-    return np.asarray(_combine(rows / stiff, theta[:, None]), dtype=np.float64)
+    return np.asarray(_combine(rows / stiff, model), dtype=np.float64)
 
 
 def as_diodes(theta: FloatArray) -> Diodes:
@@ -216,53 +230,55 @@ def as_diodes(theta: FloatArray) -> Diodes:
     )
 
 
-def _fill(basis: FloatArray, voltage: FloatArray, current: FloatArray) -> None:
-    """Write the monomials of v and i behind the constant one."""
-    basis[:, 1] = voltage
-    basis[:, 2] = current
-    np.multiply(voltage, voltage, out=basis[:, 3])
-    np.multiply(voltage, current, out=basis[:, 4])
-    np.multiply(current, current, out=basis[:, 5])
-
-
-def _sums(basis: FloatArray, diode: FloatArray, powers: FloatArray) -> FloatArray:
-    """Return sums ``(3, 6, m)`` of ``powers[:, 0] * E^k`` times the monomials of v and i."""
-    np.multiply(powers[:, 0], diode, out=powers[:, 1])
-    np.multiply(powers[:, 1], diode, out=powers[:, 2])
-    sums: FloatArray = np.matmul(powers, basis.swapaxes(1, 2))
-    return sums.transpose(1, 2, 0)
-
-
 # Where the product of two of {1, v, i} stands among the six monomials.
-_SYMMETRIC = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])
+_SYMMETRIC = np.array([[2, 1, 3], [1, 0, 4], [3, 4, 5]])
 
 
-def _assemble(sums: FloatArray, theta: FloatArray) -> Normal:
-    """Turn the 18 sums into cost, gradient and matrix of the linearised implicit equation."""
-    gram = np.empty((6, 6, theta.shape[1]))
+def _gram(sums: FloatArray) -> FloatArray:
+    """Arrange sums ``(3, 6, m)`` over U^k and the monomials as products of the six functions."""
+    gram = np.empty((6, 6, sums.shape[2]))
     square = sums[:, _SYMMETRIC]
     gram[:3, :3], gram[:3, 3:], gram[3:, :3], gram[3:, 3:] = square[[0, 1, 1, 2]]
-    light, q, series, shunt, log_a = theta
-    dark = np.exp(q - np.exp(-log_a))
-    residual = (light + dark) * gram[0] - shunt * gram[1]
-    residual -= (1.0 + shunt * series) * gram[2]
-    residual -= gram[3]
-    half = _combine(gram, theta)  # (5, 6, m)
-    matrix = _combine(half.swapaxes(0, 1), theta)
-    cost = (light + dark) * residual[0] - shunt * residual[1]
-    cost -= (1.0 + shunt * series) * residual[2] + residual[3]
-    return Normal(cost, _combine(residual, theta), matrix)
+    return gram
 
 
-def _combine(rows: FloatArray, theta: FloatArray) -> FloatArray:
+def _assemble(sums: FloatArray, model: _Model) -> Normal:
+    """Turn the 18 sums into cost, gradient and matrix of the linearised implicit equation."""
+    gram, bend = _gram(sums), model.bend
+    residual = model.light * gram[0] - model.shunt * gram[1]
+    residual -= bend * gram[2] + gram[3]
+    matrix = _combine(_combine(gram, model).swapaxes(0, 1), model)
+    cost = model.light * residual[0] - model.shunt * residual[1]
+    cost -= bend * residual[2] + residual[3]
+    return Normal(cost / bend**2, _combine(residual, model) / bend, matrix)
+
+
+def _matrix(sums: FloatArray, model: _Model) -> FloatArray:
+    """Turn sums ``(5, 3, m)`` over U^k and v^2, v, 1 into the normal matrix."""
+    mixed = model.current(sums)  # v i, i
+    whole = np.empty((3, 6, sums.shape[2]))
+    whole[:, :3], whole[:, 3], whole[:, 4] = sums[:3], mixed[:3, 1], mixed[:3, 0]
+    straight = model.light * mixed[:3, 1] - model.shunt * mixed[:3, 0]
+    whole[:, 5] = (straight - mixed[1:, 1]) / model.bend
+    return _combine(_combine(_gram(whole), model).swapaxes(0, 1), model)
+
+
+def _pull(sums: FloatArray, model: _Model) -> FloatArray:
+    """Turn sums ``(3, 3, m)`` over ``r U^k / D`` and v^2, v, 1 into the gradient."""
+    current = model.current(sums)[:, 1]
+    both = np.stack([sums[:2, 2], sums[:2, 1], current], axis=1)
+    return _combine(both.reshape(6, -1), model)
+
+
+def _combine(rows: FloatArray, model: _Model) -> FloatArray:
     """Turn sums over the six functions into sums over the five derivatives."""
-    _, q, series, shunt, log_a = theta
-    slope = np.exp(-log_a)
-    dark = np.exp(q - slope)
+    inverse = 1.0 / model.bend
+    unit, dark = model.unit * inverse, model.dark * inverse
+    shunt, slope = model.shunt * inverse, model.slope * inverse
     out = np.empty((5, *rows.shape[1:]))
-    out[0] = rows[0]
-    out[1] = dark * rows[0] - rows[3]
+    out[0] = unit * rows[0]
+    out[1] = dark * rows[0] - inverse * rows[3]
     out[2] = -shunt * rows[2] - slope * rows[5]
-    out[3] = -rows[1] - series * rows[2]
-    out[4] = slope * (dark * rows[0] - rows[3] + rows[4] + series * rows[5])
+    out[3] = -unit * (rows[1] + model.series * rows[2])
+    out[4] = slope * (model.dark * rows[0] - rows[3] + rows[4] + model.series * rows[5])
     return out

@@ -12,8 +12,8 @@ from grading.values import FloatArray
 
 IntArray = NDArray[np.intp]
 BoolArray = NDArray[np.bool_]
-# Samples in one block: its dozen arrays together take about 1 MB, the size of one core's L2 cache.
-BLOCK = 8192
+# Samples in one block: fewer, and the calls cost more than the numbers; more, and they leave L2.
+BLOCK = 16_384
 # Samples that are gathered at a time: their curves share the small linear algebra of each step.
 CHUNK = 196_608
 
@@ -22,47 +22,59 @@ CHUNK = 196_608
 class Points:
     """``m`` curves, padded to ``n`` samples, scaled so that voltage and current are near one.
 
-    ``weight`` is 0 on padding. ``volt`` and ``ampere`` are the scales, shape ``(m,)``.
+    ``basis`` holds the monomials ``v^2, v, 1, i, v i, i^2`` of each sample, which every
+    linearisation needs, each in a plane of its own: in this order the forms in ``v, 1, i`` and
+    in ``v^2, v, 1`` are runs of it. ``weight`` is 0 on padding. ``volt`` and ``ampere`` are the scales and
+    ``count`` the numbers of samples, shape ``(m,)``.
     """
 
-    voltage: FloatArray  # (m, n), in units of volt
-    current: FloatArray  # (m, n), in units of ampere
+    basis: FloatArray  # (6, m, n)
     weight: FloatArray  # (m, n)
     volt: FloatArray  # V
     ampere: FloatArray  # A
+    count: FloatArray  # 1
+    plain: bool  # whether every weight is 1 but on padding
+
+    @property
+    def voltage(self) -> FloatArray:
+        """Voltages ``(m, n)``, in units of ``volt``."""
+        return self.basis[1]
+
+    @property
+    def current(self) -> FloatArray:
+        """Currents ``(m, n)``, in units of ``ampere``."""
+        return self.basis[3]
 
     def take(self, rows: IntArray | slice) -> Points:
         """Return some of the curves."""
         return Points(
-            self.voltage[rows],
-            self.current[rows],
+            self.basis[:, rows],
             self.weight[rows],
             self.volt[rows],
             self.ampere[rows],
+            self.count[rows],
+            self.plain,
         )
 
     def parts(self) -> Iterator[slice]:
         """Yield rows that fill one block each."""
-        step = max(1, BLOCK // self.voltage.shape[1])
-        for first in range(0, self.voltage.shape[0], step):
+        step = max(1, BLOCK // self.weight.shape[1])
+        for first in range(0, self.weight.shape[0], step):
             yield slice(first, first + step)
 
     def reweighted(self, weight: FloatArray) -> Points:
         """Return the same curves under another weight, shape ``(m, n)``."""
-        return Points(self.voltage, self.current, weight, self.volt, self.ampere)
+        return Points(self.basis, weight, self.volt, self.ampere, self.count, plain=False)
 
     def thinned(self, samples: int) -> Points:
         """Return about ``samples`` of each curve's samples, evenly through its order."""
-        count = np.count_nonzero(self.weight, axis=1)
-        pick = np.linspace(0.0, 1.0, samples) * (np.maximum(count, 1) - 1)[:, None]
-        at = np.rint(pick).astype(np.intp)
-        return Points(
-            np.take_along_axis(self.voltage, at, axis=1),
-            np.take_along_axis(self.current, at, axis=1),
-            np.take_along_axis(self.weight, at, axis=1),
-            self.volt,
-            self.ampere,
-        )
+        rows, longest = self.weight.shape
+        pick = np.linspace(0.0, 1.0, samples) * (np.maximum(self.count, 1.0) - 1.0)[:, None]
+        at = np.rint(pick).astype(np.intp) + longest * np.arange(rows)[:, None]
+        basis = np.empty((6, rows, samples))
+        basis[1], basis[3] = self.voltage.ravel()[at], self.current.ravel()[at]
+        weight = self.weight.ravel()[at]
+        return _built(basis, weight, self.volt, self.ampere, plain=self.plain)
 
 
 def blocks(lengths: IntArray, samples: int) -> Iterator[IntArray]:
@@ -81,21 +93,42 @@ def blocks(lengths: IntArray, samples: int) -> Iterator[IntArray]:
 def pack(
     voltages: Sequence[FloatArray],
     currents: Sequence[FloatArray],
-    weights: Sequence[FloatArray | None],
+    weights: Sequence[FloatArray] | None,
 ) -> Points:
     """Pad curves to one length and scale each by its largest voltage and current."""
     longest = max(voltage.size for voltage in voltages)
     shape = (len(voltages), longest)
     volts, amperes, weight = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for row, (voltage, current, own) in enumerate(zip(voltages, currents, weights, strict=True)):
+    for row, (voltage, current) in enumerate(zip(voltages, currents, strict=True)):
         volts[row, : voltage.size] = voltage
         amperes[row, : voltage.size] = current
-        weight[row, : voltage.size] = 1.0 if own is None else own
-    return scaled(volts, amperes, weight)
+        weight[row, : voltage.size] = 1.0 if weights is None else weights[row]
+    return scaled(volts, amperes, weight, plain=weights is None)
 
 
-def scaled(voltage: FloatArray, current: FloatArray, weight: FloatArray) -> Points:
-    """Scale padded curves of shape ``(m, n)`` by their largest voltage and current."""
-    volt = np.abs(voltage).max(axis=1)
-    ampere = np.abs(current).max(axis=1)
-    return Points(voltage / volt[:, None], current / ampere[:, None], weight, volt, ampere)
+def scaled(
+    voltage: FloatArray, current: FloatArray, weight: FloatArray, *, plain: bool = False
+) -> Points:
+    """Scale padded curves of shape ``(m, n)`` by their largest voltage and current.
+
+    ``plain`` promises that every weight is 1, but for 0 on padding.
+    """
+    volt = np.maximum(voltage.max(axis=1), -voltage.min(axis=1))
+    ampere = np.maximum(current.max(axis=1), -current.min(axis=1))
+    basis = np.empty((6, *voltage.shape))
+    np.divide(voltage, volt[:, None], out=basis[1])
+    np.divide(current, ampere[:, None], out=basis[3])
+    return _built(basis, weight, volt, ampere, plain=plain)
+
+
+def _built(
+    basis: FloatArray, weight: FloatArray, volt: FloatArray, ampere: FloatArray, *, plain: bool
+) -> Points:
+    """Complete the basis, whose voltages and currents are there, and count the samples."""
+    voltage, current = basis[1], basis[3]
+    basis[2] = 1.0
+    np.multiply(voltage, voltage, out=basis[0])
+    np.multiply(voltage, current, out=basis[4])
+    np.multiply(current, current, out=basis[5])
+    count = np.count_nonzero(weight, axis=1).astype(np.float64)
+    return Points(basis, weight, volt, ampere, count, plain)

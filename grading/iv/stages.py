@@ -12,17 +12,18 @@ from grading.values import FloatArray
 _THINNED = 40  # samples of the coarse stage
 # Other starts (Rs and a, in units of the scales) for curves that may sit in a wrong minimum.
 _STARTS = ((0.0, 0.02), (0.0, 0.05), (0.0, 0.12), (0.0, 0.35), (0.05, 0.03), (0.05, 0.08))
+# A step that wins less of the sum of squares is the last: what then remains is 1e-9 of it.
+_NEAR = 3e-4
 # A residual beyond this part of the largest current asks for restarts.
 _SUSPECT_LEVEL = 0.003
 
 
 def coarse(points: Points) -> FloatArray:
     """Return parameters ``(5, m)`` from a few samples of each curve, near enough to go on."""
-    theta = start(points)
-    if points.voltage.shape[1] <= 2 * _THINNED:
-        return theta
+    if points.weight.shape[1] <= 2 * _THINNED:
+        return start(points)
     thin = points.thinned(_THINNED)
-    state = begin(thin, theta, implicit, 1e-2)
+    state = begin(thin, start(thin), implicit, 1e-2)
     return minimise(thin, state, implicit, tolerance=5e-2, iterations=6).theta
 
 
@@ -32,19 +33,18 @@ def quick(points: Points, theta: FloatArray) -> State:
     near = begin(points, theta, implicit, 1e-4)
     theta = near.theta + bounded_step(near.normal, near.theta, near.damping)
     state = begin(points, theta, exact, 1e-7)
-    return minimise(points, state, exact, tolerance=1e-9, iterations=8)
+    return minimise(points, state, exact, tolerance=_NEAR, iterations=8)
 
 
 def polish(points: Points, theta: FloatArray) -> State:
     """Minimise the exact residual to convergence."""
     state = begin(points, theta, exact, 1e-6)
-    return minimise(points, state, exact, tolerance=1e-9, iterations=60)
+    return minimise(points, state, exact, tolerance=_NEAR, iterations=60)
 
 
 def suspect(points: Points, state: State) -> BoolArray:
     """Return which curves did not settle, or fit so badly that another minimum may be better."""
-    count = np.maximum(np.count_nonzero(points.weight, axis=1), 1)
-    level = np.sqrt(state.normal.cost / count)
+    level = np.sqrt(state.normal.cost / np.maximum(points.count, 1.0))
     doubtful: BoolArray = (level > _SUSPECT_LEVEL) | ~state.converged
     return doubtful
 

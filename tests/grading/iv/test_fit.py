@@ -207,7 +207,7 @@ def test_the_minimum_is_that_of_scipy(draw_modules):
 
 def test_the_exact_gradient_is_that_of_finite_differences(draw_modules):
     voltage, current = curves(draw_modules(4, 10), 50)
-    points = scaled(voltage, current * 1.01, np.ones_like(voltage))
+    points = scaled(voltage, current * 1.01, np.ones_like(voltage), plain=True)
     theta = coarse(points)
     normal = exact(points, theta)
     for k in range(5):
@@ -221,7 +221,7 @@ def test_at_the_minimum_the_implicit_residual_is_the_exact_one_to_first_order(dr
     voltage, current = curves(draw_modules(4, 11), 80)
     rng = np.random.default_rng(2)
     noisy = current + 1e-3 * rng.normal(size=current.shape)
-    points = scaled(voltage, noisy, np.ones_like(voltage))
+    points = scaled(voltage, noisy, np.ones_like(voltage), plain=True)
     theta = quick(points, coarse(points)).theta
     ours, truth = implicit(points, theta), exact(points, theta)
     assert ours.cost == pytest.approx(truth.cost, rel=1e-2)
