@@ -19,6 +19,8 @@ from grading.values import FloatArray
 Evaluate = Callable[[Points, FloatArray], Normal]
 
 SERIES, SHUNT, LOG_A = 2, 3, 4
+# The bounded parameters last.
+_ORDER = np.array([0, 1, LOG_A, SERIES, SHUNT])
 # Bounds of the scaled parameters. ``a`` spans 0.3% to all of the largest voltage.
 LOWER = np.array([-5.0, -60.0, 0.0, 0.0, np.log(0.003)])
 UPPER = np.array([50.0, 30.0, 3.0, 20.0, np.log(2.0)])
@@ -103,50 +105,47 @@ def _some(state: State, rows: IntArray) -> tuple[FloatArray, FloatArray]:
 
 
 def bounded_step(normal: Normal, theta: FloatArray, damping: FloatArray) -> FloatArray:
-    """Return the damped step ``(5, m)`` within the physical bounds."""
-    matrix = normal.matrix.copy()
+    """Return the damped step ``(5, m)`` within the physical bounds.
+
+    With the bounded pair last, Cholesky's factor leaves a quadratic programme in these two
+    alone; the free parameters follow from them by substitution.
+    """
+    matrix = normal.matrix[_ORDER[:, None], _ORDER]
     diagonal = np.arange(5)
     scale = np.maximum(matrix[diagonal, diagonal], 1e-30)
     matrix[diagonal, diagonal] = scale * (1.0 + damping) + 1e-14 * scale.max(axis=0)
-    step = solve_spd(matrix, -normal.gradient)
-    low = (theta[SERIES] + step[SERIES] < 0.0) | (theta[SHUNT] + step[SHUNT] < 0.0)
-    rows = np.flatnonzero(low)
-    if rows.size:
-        step[:, rows] = _on_bounds(matrix[:, :, rows], -normal.gradient[:, rows], theta[:, rows])
-    return np.clip(step, -_REACH, _REACH)
+    factor = _factor(matrix)
+    y = _forward(factor, -normal.gradient[_ORDER])
+    y[3:] = _pair(factor[3:, 3:], y[3:], -theta[_ORDER[3:]])
+    y[:3] -= np.einsum("jim,jm->im", factor[3:, :3], y[3:])
+    step = np.empty_like(y)
+    step[_ORDER] = np.concatenate([_backward(factor[:3, :3], y[:3]), y[3:]])
+    return np.clip(step, -_REACH, _REACH, out=step)
+
+
+def _pair(factor: FloatArray, y: FloatArray, low: FloatArray) -> FloatArray:
+    """Return the minimum of ``|factor^T x - y|^2`` over two ``x >= low``, all ``(2, m)``."""
+    (a, _), (b, c) = factor
+    second = y[1] / c
+    free = np.stack([(y[0] - b * second) / a, second])
+    rows = np.flatnonzero((free < low).any(axis=0))
+    if rows.size == 0:
+        return free
+    a, b, c, y, low = a[rows], b[rows], c[rows], y[:, rows], low[:, rows]
+    # On a bound the other's best value, clamped, is the minimum of that edge.
+    along = (b * (y[0] - a * low[0]) + c * y[1]) / (b * b + c * c)
+    edges = np.stack(
+        [low[0], np.maximum(along, low[1]), np.maximum((y[0] - b * low[1]) / a, low[0]), low[1]]
+    ).reshape(2, 2, -1)
+    cost = (a * edges[:, 0] + b * edges[:, 1] - y[0]) ** 2 + (c * edges[:, 1] - y[1]) ** 2
+    free[:, rows] = np.where(cost[0] <= cost[1], edges[0], edges[1])
+    return free
 
 
 def _gain(matrix: FloatArray, pull: FloatArray, step: FloatArray) -> FloatArray:
     bent = np.einsum("jkm,km->jm", matrix, step)
     gain: FloatArray = np.einsum("jm,jm->m", 2.0 * pull - bent, step)
     return gain
-
-
-def _on_bounds(matrix: FloatArray, pull: FloatArray, theta: FloatArray) -> FloatArray:
-    """Return the best step of each with one bound, the other, or both active."""
-    best = np.zeros_like(theta)
-    most = np.full(theta.shape[1], -np.inf)
-    for fixed in ((SERIES,), (SHUNT,), (SERIES, SHUNT)):
-        step = _with_fixed(matrix, pull, theta, fixed)
-        feasible = (theta[SERIES] + step[SERIES] >= 0) & (theta[SHUNT] + step[SHUNT] >= 0)
-        gain = np.where(feasible, _gain(matrix, pull, step), -np.inf)
-        better = gain > most
-        best[:, better], most[better] = step[:, better], gain[better]
-    return best
-
-
-def _with_fixed(
-    matrix: FloatArray, pull: FloatArray, theta: FloatArray, fixed: tuple[int, ...]
-) -> FloatArray:
-    matrix, pull = matrix.copy(), pull.copy()
-    for k in fixed:
-        move = -theta[k]
-        pull -= matrix[:, k] * move
-        matrix[k], matrix[:, k], matrix[k, k] = 0.0, 0.0, 1.0
-        pull[k] = move
-    for k in fixed:
-        pull[k] = -theta[k]
-    return solve_spd(matrix, pull)
 
 
 def solve_spd(matrix: FloatArray, right: FloatArray) -> FloatArray:
@@ -178,12 +177,20 @@ def _factor(matrix: FloatArray) -> FloatArray:
 
 
 def _substitute(factor: FloatArray, right: FloatArray) -> FloatArray:
+    return _backward(factor, _forward(factor, right))
+
+
+def _forward(factor: FloatArray, right: FloatArray) -> FloatArray:
     x = right.copy()
-    size = right.shape[0]
-    for j in range(size):
+    for j in range(right.shape[0]):
         x[j] /= factor[j, j]
         x[j + 1 :] -= factor[j + 1 :, j] * x[j]
-    for j in reversed(range(size)):
+    return x
+
+
+def _backward(factor: FloatArray, right: FloatArray) -> FloatArray:
+    x = right.copy()
+    for j in reversed(range(right.shape[0])):
         x[j] /= factor[j, j]
         x[:j] -= factor[j, :j] * x[j]
     return x

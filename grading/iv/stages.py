@@ -23,8 +23,8 @@ def coarse(points: Points) -> FloatArray:
     if points.weight.shape[1] <= 2 * _THINNED:
         return start(points)
     thin = points.thinned(_THINNED)
-    state = begin(thin, start(thin), implicit, 1e-2)
-    return minimise(thin, state, implicit, tolerance=5e-2, iterations=6).theta
+    state = begin(thin, start(thin), implicit, 1e-3)
+    return minimise(thin, state, implicit, tolerance=0.5, iterations=4).theta
 
 
 def quick(points: Points, theta: FloatArray) -> State:
