@@ -122,7 +122,7 @@ def implicit(points: Points, theta: FloatArray) -> Normal:
         np.add(diode, 1.0, out=stiff)
         _powers(diode, stiff, weight, powers)
         np.matmul(powers.swapaxes(0, 1), basis.transpose(1, 2, 0), out=sums[rows])
-    return _assemble(sums.transpose(1, 2, 0), model)
+    return _assemble(np.ascontiguousarray(sums.transpose(1, 2, 0)), model)
 
 
 def exact(points: Points, theta: FloatArray) -> Normal:
@@ -142,7 +142,7 @@ def exact(points: Points, theta: FloatArray) -> Normal:
         _rise(pulls, diode)
         _powers(diode, stiff, part.weight, powers)
         np.matmul(products.swapaxes(0, 1), part.basis[:3].transpose(1, 2, 0), out=sums[rows])
-    sums = sums.transpose(1, 2, 0)
+    sums = np.ascontiguousarray(sums.transpose(1, 2, 0))
     bend = model.bend
     return Normal(cost / bend**2, _pull(sums[5:], model) / bend, _matrix(sums[:5], model))
 
@@ -237,8 +237,8 @@ _SYMMETRIC = np.array([[2, 1, 3], [1, 0, 4], [3, 4, 5]])
 def _gram(sums: FloatArray) -> FloatArray:
     """Arrange sums ``(3, 6, m)`` over U^k and the monomials as products of the six functions."""
     gram = np.empty((6, 6, sums.shape[2]))
-    square = sums[:, _SYMMETRIC]
-    gram[:3, :3], gram[:3, 3:], gram[3:, :3], gram[3:, 3:] = square[[0, 1, 1, 2]]
+    gram[:3, :3], gram[3:, 3:] = sums[0][_SYMMETRIC], sums[2][_SYMMETRIC]
+    gram[:3, 3:] = gram[3:, :3] = sums[1][_SYMMETRIC]
     return gram
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from grading.iv.levenberg import State, begin, bounded_step, minimise
+from grading.iv.levenberg import LOWER, UPPER, State, begin, bounded_step, minimise
 from grading.iv.normal import exact, implicit
 from grading.iv.points import BoolArray, IntArray, Points
 from grading.values import FloatArray
@@ -23,15 +23,19 @@ def coarse(points: Points) -> FloatArray:
     if points.weight.shape[1] <= 2 * _THINNED:
         return start(points)
     thin = points.thinned(_THINNED)
-    state = begin(thin, start(thin), implicit, 1e-3)
-    return minimise(thin, state, implicit, tolerance=0.5, iterations=4).theta
+    state = begin(thin, start(thin), implicit, 1e-2)
+    return _leap(minimise(thin, state, implicit, tolerance=0.0, iterations=2))
+
+
+def _leap(state: State) -> FloatArray:
+    """Make a step that needs no proof, because the next stage judges where it leads."""
+    theta = state.theta + bounded_step(state.normal, state.theta, state.damping)
+    return np.clip(theta, LOWER[:, None], UPPER[:, None])
 
 
 def quick(points: Points, theta: FloatArray) -> State:
     """Fit from a near start in a few steps; what does not settle is for :func:`thorough`."""
-    # One cheap step to the minimum of all samples needs no proof: the exact stage judges it.
-    near = begin(points, theta, implicit, 1e-4)
-    theta = near.theta + bounded_step(near.normal, near.theta, near.damping)
+    theta = _leap(begin(points, theta, implicit, 1e-4))
     state = begin(points, theta, exact, 1e-7)
     return minimise(points, state, exact, tolerance=_NEAR, iterations=8)
 
