@@ -10,6 +10,8 @@ from fastapi import FastAPI
 
 from api import problems, routes, screens
 from api.records import Records
+from config.load import Site, load_grading, load_site
+from grading.rules import RuleBook
 from station.ports import StationControl
 
 
@@ -20,10 +22,13 @@ def create_app(
     evidence_dir: Path,
     build_id: str,
     nameplates: Path | None = None,
+    site: Site | None = None,
+    rules: RuleBook | None = None,
 ) -> FastAPI:
     """Return the service.
 
-    ``station`` is None where it only keeps records; ``nameplates`` is a site's own list of modules.
+    ``station`` is None where it only keeps records; ``nameplates`` is a site's own list of modules;
+    ``site`` says who tests, and ``rules`` which reasons there are; what ships where they are None.
     """
     app = FastAPI(
         title="Zonkeur",
@@ -37,6 +42,8 @@ def create_app(
     app.state.evidence_dir = evidence_dir
     app.state.build_id = build_id
     app.state.nameplates = nameplates
+    app.state.site = site or load_site()
+    app.state.rules = rules or load_grading().rules
     app.state.stopping = asyncio.Event()
     problems.install(app)
     app.include_router(routes.router)

@@ -10,6 +10,8 @@ from fastapi import Path as PathParameter
 
 from api.problems import Problem
 from api.records import Records
+from config.load import Site
+from grading.rules import RuleBook
 from station.ports import StationControl
 
 ID_PATTERN = r"^[0-9A-Za-z][0-9A-Za-z()./:_%+-]{0,79}$"  # a panel's barcode
@@ -57,8 +59,22 @@ def _nameplates(request: Request) -> Path | None:
     return own
 
 
+def rules_of(request: Request) -> RuleBook:
+    """Return the rules, for their words."""
+    rules: RuleBook = request.app.state.rules
+    return rules
+
+
 RecordsDep = Annotated[Records, Depends(_records)]
 StationDep = Annotated[StationControl, Depends(_station)]
 OptionalStationDep = Annotated[StationControl | None, Depends(_station_or_none)]
+
+
+def _site(request: Request) -> Site:
+    site: Site = request.app.state.site
+    return site
+
+
+SiteDep = Annotated[Site, Depends(_site)]
 NameplatesDep = Annotated[Path | None, Depends(_nameplates)]
 EvidenceDirDep = Annotated[Path, Depends(_evidence_dir)]

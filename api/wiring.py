@@ -17,7 +17,9 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.records import Records
+from config.load import Site
 from config.settings import StationSettings, build_devices
+from grading.rules import RuleBook
 from grading.verdict import Criteria, grade
 from simulators.line import SimulatedLine
 from simulators.operator import Operator, Service
@@ -46,6 +48,8 @@ class Server:
     evidence_dir: Path
     data: Path
     nameplates: Path | None = None
+    site: Site | None = None
+    rules: RuleBook | None = None
 
     @property
     def url(self) -> str:
@@ -130,6 +134,8 @@ async def _serve(
         evidence_dir=server.evidence_dir,
         build_id=uuid.uuid4().hex[:12],
         nameplates=server.nameplates,
+        site=server.site,
+        rules=server.rules,
     )
     web = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, lifespan="on")

@@ -2,7 +2,7 @@
 
 A site gives a folder (``--config DIR``) with the files that it wants other than shipped:
 ``station.toml``, ``rules.toml``, ``prices.toml``, ``uncertainty.toml``, ``calibration.toml``
-with the frames that it names, ``nameplates.csv``.
+with the frames that it names, ``site.toml``, ``nameplates.csv``.
 """
 
 from __future__ import annotations
@@ -31,12 +31,23 @@ from grading.values import ImageArray, RuleSource
 
 T = TypeVar("T")
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Who tests, as it stands on every report; ``url`` is where others reach the pages."""
+
+    name: str
+    address: str
+    url: str = ""
+
+
 SHIPPED = {
     "station.toml": "station.toml",
     "rules.toml": "rules/second_life.toml",
     "prices.toml": "prices.toml",
     "uncertainty.toml": "uncertainty.toml",
     "calibration.toml": "calibration.toml",
+    "site.toml": "site.toml",
 }
 
 
@@ -114,6 +125,11 @@ def _frame(calibration: Calibration, site: Path | None) -> ImageArray:
             "Restore it; enter a new frame as a new calibration.",
         )
     return decode_image(raw, name)
+
+
+def load_site(site: Path | None = None) -> Site:
+    """Load who tests here; raises EvidenceError."""
+    return _load(Site, "site.toml", site)
 
 
 def own_nameplates(site: Path | None) -> Path | None:

@@ -14,7 +14,7 @@ from api.commands.database import database_url
 from api.commands.grade import load_criteria
 from api.commands.output import BAD_CALL, progress_console
 from api.wiring import Server, Simulation, serve_records, serve_station
-from config.load import load_station, own_nameplates
+from config.load import load_grading, load_site, load_station, own_nameplates
 from evidence.errors import EvidenceError
 from grading.errors import GradingError
 from simulators.population import make_panel
@@ -35,7 +35,7 @@ def run(
 ) -> None:
     """Run the station, the service and its screens until Ctrl-C."""
     try:
-        settings = load_station(config)
+        settings, site = load_station(config), load_site(config)
         criteria = load_criteria(config)
         simulation = None
         if simulate or replay is not None:
@@ -49,6 +49,8 @@ def run(
         evidence_dir=data / "evidence",
         data=data,
         nameplates=own_nameplates(config),
+        site=site,
+        rules=criteria.rules,
     )
     asyncio.run(serve_station(server, settings, criteria, simulation, stop_after=panels))
 
@@ -62,12 +64,19 @@ def serve(
     host: str = typer.Option("127.0.0.1", help="Address to listen at."),
 ) -> None:
     """Run the records service alone, for stations on other hosts."""
+    try:
+        site, rules = load_site(config), load_grading(config).rules
+    except (EvidenceError, GradingError) as error:
+        progress_console.print(str(error), style="red")
+        raise typer.Exit(BAD_CALL) from error
     server = Server(
         listener=_listen(host, port),
         database=database_url(database, data),
         evidence_dir=evidence or data / "evidence",
         data=data,
         nameplates=own_nameplates(config),
+        site=site,
+        rules=rules,
     )
     asyncio.run(serve_records(server))
 

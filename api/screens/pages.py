@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from typing import Annotated, Any
-from urllib.parse import urlencode
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+import cv2
+from fastapi import APIRouter, Query, Request
+from fastapi import Path as PathParameter
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BeforeValidator
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.deps import ID_PATTERN, InspectionId, OptionalStationDep, RecordsDep, StationDep
+from api.deps import (
+    ID_PATTERN,
+    EvidenceDirDep,
+    InspectionId,
+    OptionalStationDep,
+    RecordsDep,
+    SiteDep,
+    StationDep,
+    rules_of,
+)
 from api.problems import Problem
 from api.records import Filters, InspectionRecord, NotFound, Records
 from api.screens import views
 from api.screens.language import COOKIE, LANGUAGES, language_of, translator
-from api.screens.render import render
-from grading.values import Outcome
+from api.screens.paper import Pictures, test_report
+from api.screens.render import HEADERS, render
+from evidence.folder import read_evidence
+from evidence.store import MANIFEST
+from grading.el import draw_overlay
+from grading.values import GradeReport, Outcome
 from station.ports import StationControl
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -26,6 +42,7 @@ Text = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
 Day = Annotated[date | None, BeforeValidator(lambda given: given or None), Query()]
 
 PAGE = 50
+PAPER_WIDTH = 1400  # px, of the EL picture on a report
 
 
 @router.get("/")
@@ -107,8 +124,8 @@ def history(
         title=_title(request, "history"),
         page_class="history",
         given=request.query_params,
-        grades=views.grades(),
-        reasons=views.reason_choices(language),
+        grades=views.grades(rules_of(request)),
+        reasons=views.reason_choices(rules_of(request), language),
         totals=views.totals(records.counts()),
         rows=[views.row(item, language) for item in page.items],
         next_url=next_url,
@@ -125,10 +142,35 @@ def inspection(request: Request, inspection_id: InspectionId, records: RecordsDe
     return _details(request, record, records)
 
 
+@router.get("/inspections/{inspection_id}/report.pdf", response_class=Response)
+def report(
+    request: Request,
+    inspection_id: InspectionId,
+    records: RecordsDep,
+    folder: EvidenceDirDep,
+    site: SiteDep,
+    language: Annotated[Literal["nl", "en"] | None, Query()] = None,
+) -> Response:
+    """The test report on paper, as of the current verdict."""
+    record = records.inspection(inspection_id)
+    link = f"{site.url or str(request.base_url).rstrip('/')}/panels/"
+    content = test_report(
+        record,
+        _pictures(record.report, folder),
+        site,
+        link + quote(record.report.panel.panel_id),
+        rules_of(request),
+        language or language_of(request),
+    )
+    name = f"{inspection_id}-{record.version}.pdf"
+    headers = {**HEADERS, "Content-Disposition": f'inline; filename="{name}"'}
+    return Response(content, media_type="application/pdf", headers=headers)
+
+
 @router.get("/panels/{panel_id:path}")
 def panel(
     request: Request,
-    panel_id: Annotated[str, Path(max_length=80, pattern=ID_PATTERN)],
+    panel_id: Annotated[str, PathParameter(max_length=80, pattern=ID_PATTERN)],
     records: RecordsDep,
 ) -> HTMLResponse:
     """The newest inspection of a panel, and a way to the earlier ones."""
@@ -157,20 +199,35 @@ def _details(request: Request, record: InspectionRecord, records: Records) -> HT
     language = language_of(request)
     t = translator(language)
     panel_id = record.report.panel.panel_id
-    plate = record.report.panel.nameplate
+    plate, book = record.report.panel.nameplate, rules_of(request)
     return render(
         request,
         "inspection.html",
         title=panel_id,
         page_class="inspection",
-        latest=views.result(record, language),
-        grades=views.grades(),
+        latest=views.result(record, book, language),
+        grades=views.grades(book),
         record=record,
         typical=records.typical(plate.maker or "", plate.model or ""),
-        findings=[views.finding(found, t, language) for found in record.report.findings],
+        findings=[views.finding(found, book, t, language) for found in record.report.findings],
         figures=views.figures(record.report, language),
         inspections=records.page(Filters(panel=panel_id), None, PAGE).items,
     )
+
+
+def _pictures(report: GradeReport, folder: Path) -> Pictures:
+    """What the sealed evidence shows; none where it is kept elsewhere."""
+    if not (folder / report.inspection_id / MANIFEST).exists():
+        return Pictures(curves=(), overlay=None)
+    evidence = read_evidence(folder / report.inspection_id)
+    overlay = None
+    if report.el is not None and evidence.image is not None:
+        drawn = draw_overlay(evidence.image, report.el)
+        width = min(PAPER_WIDTH, drawn.shape[1])
+        size = (width, round(drawn.shape[0] * width / drawn.shape[1]))
+        small = cv2.resize(drawn, size, interpolation=cv2.INTER_AREA)
+        overlay = cv2.imencode(".jpg", small)[1].tobytes()
+    return Pictures(curves=evidence.curves, overlay=overlay)
 
 
 def _not_found(request: Request, name: str) -> HTMLResponse:
@@ -206,11 +263,12 @@ def _latest(request: Request, station: StationControl | None, records: Records) 
     snapshot = station.snapshot() if station else None
     newest = (snapshot and snapshot.latest_inspection_id) or records.latest()
     record = None if newest is None else records.inspection(newest)
+    book, language = rules_of(request), language_of(request)
     return {
-        "latest": None if record is None else views.result(record, language_of(request)),
+        "latest": None if record is None else views.result(record, book, language),
         "busy": bool(snapshot and snapshot.visits),
         "unreachable": False,
-        "grades": views.grades(),
+        "grades": views.grades(book),
     }
 
 

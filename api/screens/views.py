@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.records import Count, InspectionRecord, InspectionRow, NotFound, Records, VerdictView
 from api.screens.language import Translate, number
-from config.load import load_grading
 from grading.el.overlay import LETTERS
-from grading.rules import Text
+from grading.rules import RuleBook
 from grading.values import GradeReport, Outcome, RuleFinding
 from station.ports import AlarmView, Phase, StationSnapshot, VisitView
 
@@ -68,26 +65,21 @@ class Result:
     marks: tuple[tuple[str, str, int], ...]
 
 
-@cache
-def _reasons() -> Mapping[str, Text]:
-    return load_grading().rules.reasons
-
-
-@cache
-def grades() -> tuple[str, ...]:
+def grades(book: RuleBook) -> tuple[str, ...]:
     """Return the grades of the rule file, best first."""
-    return tuple(grade.name for grade in load_grading().rules.grades)
+    return tuple(grade.name for grade in book.grades)
 
 
-def reason(code: str, language: str) -> str:
+def reason(code: str, book: RuleBook, language: str) -> str:
     """Return a reason in words; one that the rules no longer have shows as its code."""
-    text = _reasons().get(code)
+    text = book.reasons.get(code)
     return code.replace("_", " ") if text is None else str(getattr(text, language))
 
 
-def reason_choices(language: str) -> list[tuple[str, str]]:
+def reason_choices(book: RuleBook, language: str) -> list[tuple[str, str]]:
     """Return every reason's code and words, in the order of the words."""
-    return sorted(((code, reason(code, language)) for code in _reasons()), key=lambda r: r[1])
+    choices = ((code, reason(code, book, language)) for code in book.reasons)
+    return sorted(choices, key=lambda choice: choice[1])
 
 
 def places(snapshot: StationSnapshot) -> list[Place]:
@@ -148,7 +140,7 @@ def facts(snapshot: StationSnapshot, t: Translate, language: str) -> list[str]:
     ]
 
 
-def result(record: InspectionRecord, language: str) -> Result:
+def result(record: InspectionRecord, book: RuleBook, language: str) -> Result:
     """Return what the tile says of an inspection."""
     report, verdict = record.report, record.current
     overridden = verdict.source == "override"
@@ -161,7 +153,7 @@ def result(record: InspectionRecord, language: str) -> Result:
         taken_by=record.routed.by if record.routed else None,
         reasons=(f"{verdict.reason} ({verdict.by})",)
         if overridden
-        else tuple(reason(code, language) for code in report.reasons),
+        else tuple(reason(code, book, language) for code in report.reasons),
         power=None if stc is None else with_u(stc.p_mp, stc.u_p_mp, "W", language),
         ratio=None if ratio is None else f"{number(100 * ratio, 1, language)} %",
         value=_money(report, language),
@@ -169,7 +161,7 @@ def result(record: InspectionRecord, language: str) -> Result:
     )
 
 
-def finding(found: RuleFinding, t: Translate, language: str) -> dict[str, Any]:
+def finding(found: RuleFinding, book: RuleBook, t: Translate, language: str) -> dict[str, Any]:
     """Return one line of the table of findings."""
     value: str
     if isinstance(found.value, bool):
@@ -184,7 +176,7 @@ def finding(found: RuleFinding, t: Translate, language: str) -> dict[str, Any]:
     bound = t("value", bound)
     return {
         "rule": t("rule", found.rule),
-        "reason": reason(found.reason, language) if found.outcome is not Outcome.PASS else "",
+        "reason": reason(found.reason, book, language) if found.outcome is not Outcome.PASS else "",
         "value": value,
         "limit": f"{sign} {bound.replace('.', ',') if language == 'nl' else bound}",
         "outcome": found.outcome.value,
