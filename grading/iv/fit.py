@@ -17,7 +17,7 @@ import numpy as np
 from grading.iv.diode import Diodes
 from grading.iv.levenberg import SERIES, SHUNT, State, invert_spd
 from grading.iv.normal import solve
-from grading.iv.points import CHUNK, BoolArray, IntArray, Points, blocks, pack, scaled
+from grading.iv.points import CHUNK, BoolArray, IntArray, Points, Room, blocks, pack, scaled
 from grading.iv.stages import coarse, polish, quick, suspect, thorough
 from grading.values import FloatArray, SingleDiode
 
@@ -83,8 +83,9 @@ def fit_single_diode(
     lengths = np.array([len(voltage) for voltage in voltages], dtype=np.intp)
     out = _empty(lengths.size)
     hard: list[IntArray] = [np.empty(0, dtype=np.intp)]
+    room = Room()
     for rows in blocks(lengths, CHUNK):
-        points = _gather(voltages, currents, weights, rows)
+        points = _gather(voltages, currents, weights, rows, room)
         theta = coarse(points) if start is None else _scaled_theta(start.take(rows), points)
         if start is None:
             state = quick(points, theta)
@@ -94,20 +95,23 @@ def fit_single_diode(
         _store(out, rows, *_effective(points, state, noise))
     left = np.concatenate(hard)
     for places in blocks(lengths[left], CHUNK):
-        points = _gather(voltages, currents, weights, left[places])
+        points = _gather(voltages, currents, weights, left[places], room)
         _store(out, left[places], *_effective(points, thorough(points), noise))
     return out
 
 
-def _gather(voltages: Ragged, currents: Ragged, weights: Ragged | None, rows: IntArray) -> Points:
+def _gather(
+    voltages: Ragged, currents: Ragged, weights: Ragged | None, rows: IntArray, room: Room
+) -> Points:
     if isinstance(voltages, np.ndarray) and isinstance(currents, np.ndarray) and weights is None:
         some = _span(rows)
         ones = np.ones((rows.size, voltages.shape[1]))
-        return scaled(voltages[some], currents[some], ones, plain=True)
+        return scaled(voltages[some], currents[some], ones, plain=True, room=room)
     return pack(
         [voltages[row] for row in rows],
         [currents[row] for row in rows],
         None if weights is None else [weights[row] for row in rows],
+        room,
     )
 
 

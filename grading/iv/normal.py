@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,19 +52,6 @@ class Normal:
         self.cost[rows] = other.cost
         self.gradient[:, rows] = other.gradient
         self.matrix[:, :, rows] = other.matrix
-
-
-class _Room:
-    """Planes that the blocks of one evaluation share, so that their pages are touched once."""
-
-    def __init__(self, points: Points, products: int, others: int) -> None:
-        rows, samples = points.weight[next(points.parts(), slice(0))].shape
-        self.products = np.empty((products, rows, samples))
-        self.others = np.empty((others, rows, samples))
-
-    def part(self, rows: int) -> tuple[FloatArray, FloatArray]:
-        """Return the planes of products, and the others, for a block of ``rows`` curves."""
-        return self.products[:, :rows], self.others[:, :rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +99,13 @@ def implicit(points: Points, theta: FloatArray) -> Normal:
     The residual ``F / D`` differs from that of the explicit current by a relative amount of the
     order of the residual itself, which the exact stage then removes.
     """
-    model, room = _Model.of(theta), _Room(points, 3, 2)
+    model = _Model.of(theta)
     exponent = model.exponent()
     sums = np.empty((theta.shape[1], 3, 6))
     for rows in points.parts():
         basis, weight = points.basis[:, rows], points.weight[rows]
-        powers, (diode, stiff) = room.part(weight.shape[0])
+        powers = points.room.planes("products", 3, *weight.shape)
+        diode, stiff = points.room.planes("others", 2, *weight.shape)
         _linear(exponent[rows], basis, diode)
         np.exp(diode, out=diode)
         np.add(diode, 1.0, out=stiff)
@@ -127,12 +116,13 @@ def implicit(points: Points, theta: FloatArray) -> Normal:
 
 def exact(points: Points, theta: FloatArray) -> Normal:
     """Linearise at the model's own current, the solution of the implicit equation."""
-    model, room = _Model.of(theta), _Room(points, 8, 4)
+    model = _Model.of(theta)
     sums, cost = np.empty((theta.shape[1], 8, 3)), np.empty(theta.shape[1])
     lines = model.exponent(), model.line()
     for rows in points.parts():
         part = points.take(rows)
-        products, planes = room.part(part.volt.size)
+        products = points.room.planes("products", 8, *part.weight.shape)
+        planes = points.room.planes("others", 4, *part.weight.shape)
         powers, pulls = products[:5], products[5:]
         residual, diode = _solve(part, theta[:, rows], [line[rows] for line in lines], planes)
         stiff = np.add(diode, 1.0, out=planes[2])
@@ -161,7 +151,7 @@ def _powers(diode: FloatArray, stiff: FloatArray, weight: FloatArray, out: Float
 
 def _rise(planes: FloatArray, diode: FloatArray) -> None:
     """Multiply each plane behind the first by one more power of U."""
-    for lower, plane in zip(planes[:-1], planes[1:], strict=True):
+    for lower, plane in pairwise(planes):
         np.multiply(lower, diode, out=plane)
 
 

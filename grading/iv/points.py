@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,28 @@ from grading.values import FloatArray
 
 IntArray = NDArray[np.intp]
 BoolArray = NDArray[np.bool_]
-# Samples in one block: fewer, and the calls cost more than the numbers; more, and they leave L2.
-BLOCK = 16_384
+# Samples in one block, measured: fewer, and NumPy's calls cost more than the numbers; more, and a
+# block's dozen planes crowd the cache.
+BLOCK = 32_768
 # Samples that are gathered at a time: their curves share the small linear algebra of each step.
-CHUNK = 196_608
+CHUNK = 262_144
+
+
+class Room:
+    """Memory that the chunks of one fit use in turn: fresh pages cost more than the sums do.
+
+    What was written under a name holds until the name is asked for again.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, FloatArray] = {}
+
+    def planes(self, name: str, count: int, rows: int, samples: int) -> FloatArray:
+        """Return an array ``(count, rows, samples)`` that may hold anything."""
+        size = count * rows * samples
+        if name not in self._arrays or self._arrays[name].size < size:
+            self._arrays[name] = np.empty(size)
+        return self._arrays[name][:size].reshape(count, rows, samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +42,8 @@ class Points:
 
     ``basis`` holds the monomials ``v^2, v, 1, i, v i, i^2`` of each sample, which every
     linearisation needs, each in a plane of its own: in this order the forms in ``v, 1, i`` and
-    in ``v^2, v, 1`` are runs of it. ``weight`` is 0 on padding. ``volt`` and ``ampere`` are the scales and
-    ``count`` the numbers of samples, shape ``(m,)``.
+    in ``v^2, v, 1`` are runs of it. ``weight`` is 0 on padding. ``volt`` and ``ampere`` are the
+    scales and ``count`` the numbers of samples, shape ``(m,)``.
     """
 
     basis: FloatArray  # (6, m, n)
@@ -34,16 +52,17 @@ class Points:
     ampere: FloatArray  # A
     count: FloatArray  # 1
     plain: bool  # whether every weight is 1 but on padding
+    room: Room
 
     @property
     def voltage(self) -> FloatArray:
         """Voltages ``(m, n)``, in units of ``volt``."""
-        return self.basis[1]
+        return np.asarray(self.basis[1], dtype=np.float64)
 
     @property
     def current(self) -> FloatArray:
         """Currents ``(m, n)``, in units of ``ampere``."""
-        return self.basis[3]
+        return np.asarray(self.basis[3], dtype=np.float64)
 
     def take(self, rows: IntArray | slice) -> Points:
         """Return some of the curves."""
@@ -54,6 +73,7 @@ class Points:
             self.ampere[rows],
             self.count[rows],
             self.plain,
+            self.room,
         )
 
     def parts(self) -> Iterator[slice]:
@@ -64,17 +84,19 @@ class Points:
 
     def reweighted(self, weight: FloatArray) -> Points:
         """Return the same curves under another weight, shape ``(m, n)``."""
-        return Points(self.basis, weight, self.volt, self.ampere, self.count, plain=False)
+        return replace(self, weight=weight, plain=False)
 
     def thinned(self, samples: int) -> Points:
         """Return about ``samples`` of each curve's samples, evenly through its order."""
         rows, longest = self.weight.shape
         pick = np.linspace(0.0, 1.0, samples) * (np.maximum(self.count, 1.0) - 1.0)[:, None]
         at = np.rint(pick).astype(np.intp) + longest * np.arange(rows)[:, None]
-        basis = np.empty((6, rows, samples))
+        basis = self.room.planes("thin", 6, rows, samples)
         basis[1], basis[3] = self.voltage.ravel()[at], self.current.ravel()[at]
         weight = self.weight.ravel()[at]
-        return _built(basis, weight, self.volt, self.ampere, plain=self.plain)
+        count = np.count_nonzero(weight, axis=1).astype(np.float64)
+        _complete(basis)
+        return replace(self, basis=basis, weight=weight, count=count)
 
 
 def blocks(lengths: IntArray, samples: int) -> Iterator[IntArray]:
@@ -94,6 +116,7 @@ def pack(
     voltages: Sequence[FloatArray],
     currents: Sequence[FloatArray],
     weights: Sequence[FloatArray] | None,
+    room: Room,
 ) -> Points:
     """Pad curves to one length and scale each by its largest voltage and current."""
     longest = max(voltage.size for voltage in voltages)
@@ -103,11 +126,11 @@ def pack(
         volts[row, : voltage.size] = voltage
         amperes[row, : voltage.size] = current
         weight[row, : voltage.size] = 1.0 if weights is None else weights[row]
-    return scaled(volts, amperes, weight, plain=weights is None)
+    return scaled(volts, amperes, weight, plain=weights is None, room=room)
 
 
 def scaled(
-    voltage: FloatArray, current: FloatArray, weight: FloatArray, *, plain: bool = False
+    voltage: FloatArray, current: FloatArray, weight: FloatArray, *, plain: bool, room: Room
 ) -> Points:
     """Scale padded curves of shape ``(m, n)`` by their largest voltage and current.
 
@@ -115,20 +138,18 @@ def scaled(
     """
     volt = np.maximum(voltage.max(axis=1), -voltage.min(axis=1))
     ampere = np.maximum(current.max(axis=1), -current.min(axis=1))
-    basis = np.empty((6, *voltage.shape))
+    basis = room.planes("basis", 6, *voltage.shape)
     np.divide(voltage, volt[:, None], out=basis[1])
     np.divide(current, ampere[:, None], out=basis[3])
-    return _built(basis, weight, volt, ampere, plain=plain)
+    _complete(basis)
+    count = np.count_nonzero(weight, axis=1).astype(np.float64)
+    return Points(basis, weight, volt, ampere, count, plain, room)
 
 
-def _built(
-    basis: FloatArray, weight: FloatArray, volt: FloatArray, ampere: FloatArray, *, plain: bool
-) -> Points:
-    """Complete the basis, whose voltages and currents are there, and count the samples."""
+def _complete(basis: FloatArray) -> None:
+    """Write the monomials beside those of first order."""
     voltage, current = basis[1], basis[3]
     basis[2] = 1.0
     np.multiply(voltage, voltage, out=basis[0])
     np.multiply(voltage, current, out=basis[4])
     np.multiply(current, current, out=basis[5])
-    count = np.count_nonzero(weight, axis=1).astype(np.float64)
-    return Points(basis, weight, volt, ampere, count, plain)

@@ -10,7 +10,7 @@ from grading.iv import Diodes, fit_single_diode, single_diode_current
 from grading.iv.diode import maximum_power, open_circuit_voltage
 from grading.iv.levenberg import invert_spd, solve_spd
 from grading.iv.normal import derivatives, exact, implicit
-from grading.iv.points import blocks, scaled
+from grading.iv.points import Room, blocks, scaled
 from grading.iv.stages import coarse, quick
 
 
@@ -108,7 +108,7 @@ def test_the_spread_of_each_parameter_is_at_the_cramer_rao_bound():
     sigma = 0.009
     noisy = current + np.random.default_rng(3).normal(0.0, sigma, current.shape)
     fits = fit_single_diode(voltage, noisy)
-    scale = scaled(voltage[:1], current[:1], np.ones((1, 200)))
+    scale = scaled(voltage[:1], current[:1], np.ones((1, 200)), plain=True, room=Room())
     theta = np.array(
         [
             one[0] / scale.ampere[0],
@@ -207,7 +207,7 @@ def test_the_minimum_is_that_of_scipy(draw_modules):
 
 def test_the_exact_gradient_is_that_of_finite_differences(draw_modules):
     voltage, current = curves(draw_modules(4, 10), 50)
-    points = scaled(voltage, current * 1.01, np.ones_like(voltage), plain=True)
+    points = scaled(voltage, current * 1.01, np.ones_like(voltage), plain=True, room=Room())
     theta = coarse(points)
     normal = exact(points, theta)
     for k in range(5):
@@ -221,7 +221,7 @@ def test_at_the_minimum_the_implicit_residual_is_the_exact_one_to_first_order(dr
     voltage, current = curves(draw_modules(4, 11), 80)
     rng = np.random.default_rng(2)
     noisy = current + 1e-3 * rng.normal(size=current.shape)
-    points = scaled(voltage, noisy, np.ones_like(voltage), plain=True)
+    points = scaled(voltage, noisy, np.ones_like(voltage), plain=True, room=Room())
     theta = quick(points, coarse(points)).theta
     ours, truth = implicit(points, theta), exact(points, theta)
     assert ours.cost == pytest.approx(truth.cost, rel=1e-2)
