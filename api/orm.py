@@ -171,7 +171,7 @@ class IntakeKey(Base):
 
 
 class Audit(Base):
-    """Who did what, and when."""
+    """Who did what, and when; ``digest`` seals an entry with all before it, see the trail."""
 
     __tablename__ = "audit"
 
@@ -181,6 +181,7 @@ class Audit(Base):
     action: Mapped[str] = mapped_column(String(40))
     subject: Mapped[str | None] = mapped_column(String(LONG))
     detail: Mapped[str | None] = mapped_column(Text)
+    digest: Mapped[str] = mapped_column(String(64))
 
 
 class GradeCount(Base):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,10 @@ def upgrade(
 
 def verify(
     data: Path = typer.Option(Path("var"), help="Folder of the station's data."),
+    database: str | None = typer.Option(None, help="Address; SQLite under --data by default."),
     as_json: bool = typer.Option(False, "--json", help="One JSON document on stdout."),
 ) -> None:
-    """Check every stored piece of evidence against the hashes its verdict was made under."""
+    """Check all evidence against its hashes, and all verdicts against the audit trail."""
     folders = sorted(path.parent for path in (data / "evidence").glob(f"*/{MANIFEST}"))
     entries: list[dict[str, Any]] = []
     for folder in track(folders, "evidence", console=progress_console, transient=True):
@@ -54,10 +56,27 @@ def verify(
         else:
             entries.append({"file": folder.name, "files": len(files)})
     damaged = [entry for entry in entries if "error" in entry]
+    trail = _verify_trail(database, data)
+    faults = trail["faults"] if trail else []
     if as_json:
-        print_json({"checked": len(entries), "evidence": entries})
+        print_json({"checked": len(entries), "evidence": entries, "trail": trail})
     else:
         for entry in damaged:
             progress_console.print(entry["error"]["detail"], style="red")
+        for fault in faults:
+            progress_console.print(fault, style="red")
         progress_console.print(f"{len(entries)} inspections checked, {len(damaged)} damaged.")
-    finish(entries)
+        if trail:
+            progress_console.print(f"Audit trail: {len(faults)} faults, head {trail['head']}.")
+    finish([*entries, *({"error": fault} for fault in faults)])
+
+
+def _verify_trail(database: str | None, data: Path) -> dict[str, Any] | None:
+    """Return the trail's head and faults; None for a folder that holds evidence alone."""
+    from api.records import Records
+
+    if database is None and not (data / "records.sqlite").exists():
+        return None
+    with closing(Records(database_url(database, data))) as records:
+        faults, head = records.trail_faults()
+    return {"head": head, "faults": faults}

@@ -15,7 +15,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, selectinload
 
 from api.database import open_database, writing
-from api.orm import Audit, GradeCount, Inspection, IntakeKey, RouteConfirmation, Verdict
+from api.orm import GradeCount, Inspection, IntakeKey, RouteConfirmation, Verdict
+from api.records import trail
 from api.records.mapping import inspection_row, panel_row, to_record, to_row
 from api.records.queries import PAGE, cursor_after, page_query, powers_of_model
 from api.records.values import (
@@ -96,19 +97,17 @@ class Records:
             for verdict in row.verdicts:
                 verdict.current = False
             session.flush()
-            row.verdicts.append(
-                Verdict(
-                    outcome=outcome.value,
-                    grade=grade,
-                    destination=destination,
-                    source="override",
-                    by=by,
-                    reason=reason,
-                    created_at=_now(),
-                )
+            verdict = Verdict(
+                outcome=outcome.value,
+                grade=grade,
+                destination=destination,
+                source="override",
+                by=by,
+                reason=reason,
+                created_at=_now(),
             )
-            session.add(Audit(at=_now(), by=by, action="override", subject=inspection_id))
-            session.flush()
+            row.verdicts.append(verdict)
+            trail.append_verdict(session, verdict)
             return to_record(row)
 
     def confirm_route(self, inspection_id: str, by: str) -> None:
@@ -120,7 +119,7 @@ class Records:
     def note(self, by: str, action: str, subject: str | None = None, detail: str = "") -> None:
         """Write down who did what."""
         with self._writing() as session:
-            session.add(Audit(at=_now(), by=by, action=action, subject=subject, detail=detail))
+            trail.append(session, at=_now(), by=by, action=action, subject=subject, detail=detail)
 
     def keep_intake(self, key: str, request: str, inspection_id: str) -> None:
         """Keep what an intake under an idempotency key began."""
@@ -200,6 +199,11 @@ class Records:
                 for row in session.scalars(query)
             )
 
+    def trail_faults(self) -> tuple[list[str], str]:
+        """Return what was tampered with, in words, and the head of the audit trail."""
+        with self._reading() as session:
+            return list(trail.faults(session)), trail.head(session)
+
     def healthy(self) -> bool:
         """Whether the database answers."""
         try:
@@ -231,6 +235,7 @@ class Records:
                 session.add(row)
                 session.flush()
                 _count(session, Counter({_standing(row): +1}))
+                trail.append_verdict(session, row.verdicts[0])
             elif known.verdicts[0].report != report_to_json(report):
                 raise RecordRefused(
                     f"{report.inspection_id} is recorded already, with another report."

@@ -59,6 +59,7 @@ def test_records_of_the_first_schema_are_kept(database_url, report, monkeypatch)
             (Outcome.HOLD, "Solarwatt", 1)
         ]
         assert len(records.page(Filters(reason="power_ok")).items) == 1
+        assert records.trail_faults()[0] == []
 
 
 def fill_first_schema(url, report, monkeypatch):
