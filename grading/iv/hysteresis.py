@@ -8,13 +8,15 @@ size is that of the powers, ``h = (P_down - P_up) / mean``: up to 0.5% it is of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from grading.errors import CurveError
 from grading.iv.keyfigures import key_figures
-from grading.values import Finding, FloatArray, IVCurve, Severity, read_only
+from grading.iv.prepare import Prepared, at_irradiance, prepare
+from grading.values import Finding, FloatArray, IVCurve, Nameplate, Severity, read_only
 
 NEGLIGIBLE, LARGEST = 0.005, 0.02
 
@@ -32,11 +34,16 @@ class Combined:
 def hysteresis(up: IVCurve, down: IVCurve) -> Combined:
     """Combine both sweeps into one curve, at the voltages of the up sweep that both cover.
 
+    Each sample is first brought to the mean irradiance of both sweeps. The findings are that of
+    the hysteresis and those of either sweep, an unstable flash for instance.
+
     Raises:
-        CurveError: the sweeps do not overlap, or hold too few samples.
+        CurveError: a sweep is no curve, or the two do not overlap.
     """
-    v_up, i_up = _ordered(up)
-    v_down, i_down = _ordered(down)
+    first, second = prepare(up, Nameplate()), prepare(down, Nameplate())
+    light = _mean(first.irradiance, second.irradiance)
+    v_up, i_up = _brought(first, light)
+    v_down, i_down = _brought(second, light)
     low, high = max(v_up[0], v_down[0]), min(v_up[-1], v_down[-1])
     inside = (v_up >= low) & (v_up <= high)
     if v_up.size < 8 or v_down.size < 8 or np.count_nonzero(inside) < 8:
@@ -49,30 +56,40 @@ def hysteresis(up: IVCurve, down: IVCurve) -> Combined:
     p_up, p_down = (figures.i_mp * figures.v_mp).tolist()
     size = (p_down - p_up) / (0.5 * (p_up + p_down))
     u = 0.0 if abs(size) <= NEGLIGIBLE else abs(size) / (2.0 * np.sqrt(3.0))
-    finding = _finding(size, u)
+    findings = (_finding(size, u), *_worst(first.findings, second.findings))
     if abs(size) > LARGEST:
-        return Combined(curve=None, hysteresis=size, u_p_rel=u, findings=(finding,))
+        return Combined(curve=None, hysteresis=size, u_p_rel=u, findings=findings)
     voltage = v_up[inside]
     steady = 0.5 * (i_up[inside] + np.interp(voltage, v_down, i_down))
     curve = IVCurve(
         voltage=read_only(voltage),
         current=read_only(steady),
-        irradiance=_mean_irradiance(up, down, voltage.size),
+        irradiance=None if light is None else np.full(voltage.size, light),
         temperature=_mean(up.temperature, down.temperature),
         curve_id=up.curve_id,
     )
-    return Combined(curve=curve, hysteresis=size, u_p_rel=u, findings=(finding,))
+    return Combined(curve=curve, hysteresis=size, u_p_rel=u, findings=findings)
 
 
-def _ordered(curve: IVCurve) -> tuple[FloatArray, FloatArray]:
-    """Order a sweep, and bring its samples to the mean irradiance of the sweep."""
-    sound = np.isfinite(curve.voltage) & np.isfinite(curve.current)
-    voltage, current = curve.voltage[sound], curve.current[sound]
-    order = np.argsort(voltage, kind="stable")
-    voltage, current = voltage[order], current[order]
+def _brought(sweep: Prepared, light: float | None) -> tuple[FloatArray, FloatArray]:
+    """Bring a sweep, each sample already at its mean irradiance, to that of both."""
+    voltage, current = sweep.voltage, sweep.current
+    if light is not None and sweep.irradiance is not None and sweep.irradiance > 0.0:
+        same = at_irradiance(voltage, current, sweep.irradiance, light)
+        current = current if same is None else same
     # Equal voltages would make the interpolation ambiguous.
     voltage, first = np.unique(voltage, return_index=True)
     return voltage, current[first]
+
+
+def _worst(first: Sequence[Finding], second: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return what was noticed in either sweep, each kind once, at its larger size."""
+    worst: dict[str, Finding] = {}
+    for finding in (*first, *second):
+        known = worst.get(finding.code)
+        if known is None or (finding.value or 0.0) > (known.value or 0.0):
+            worst[finding.code] = finding
+    return tuple(worst.values())
 
 
 def _finding(size: float, u: float) -> Finding:
@@ -91,12 +108,6 @@ def _finding(size: float, u: float) -> Finding:
         unit="%",
         u=100.0 * u,
     )
-
-
-def _mean_irradiance(up: IVCurve, down: IVCurve, count: int) -> FloatArray | None:
-    if up.irradiance is None or down.irradiance is None:
-        return None
-    return np.full(count, 0.5 * (float(up.irradiance.mean()) + float(down.irradiance.mean())))
 
 
 def _mean(first: float | None, second: float | None) -> float | None:

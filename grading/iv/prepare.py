@@ -22,8 +22,9 @@ _LARGEST_REVERSE = 600.0  # A, through a module in forward bias
 _LARGEST_VOLTAGE = 3000.0  # V; twice the largest system voltage
 _OVERFLOW = 9.9e37  # what SCPI-99 (7.2.1) shows for infinity: no reading
 _MISSING_TOLERATED = 0.05  # part of the samples
-# Long-term instability of class A and C flashers, IEC 60904-9:2020, table 1.
-_UNSTABLE_WARNING, _UNSTABLE_ERROR = 0.02, 0.10
+# Long-term instability of class A and C flashers, IEC 60904-9:2020, table 1. Where samples could
+# not be corrected, the short-term instability of class A is all that a curve may have.
+_UNSTABLE_WARNING, _UNSTABLE_ERROR, _UNSTABLE_RAW = 0.02, 0.10, 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,11 +220,38 @@ def _steady(
             "Check the flash and the monitor cell, and measure again.",
         )
     spread = float((light.max() - light.min()) / (light.max() + light.min()))
-    inner = voltage <= 0.2 * voltage.max()
-    short = float(np.median(current[inner] * (mean / light[inner]))) if inner.any() else 0.0
-    # I_sc (G_ref / G - 1) with the I_sc that the module has at this sample's G.
-    steady = current + short * (1.0 - light / mean)
+    steady = at_irradiance(voltage, current, light, mean)
+    if steady is None:
+        return current, [_not_corrected(spread)]
     return steady, [_instability(spread)]
+
+
+def at_irradiance(
+    voltage: FloatArray, current: FloatArray, light: FloatArray | float, target: float
+) -> FloatArray | None:
+    """Bring each sample from its irradiance to ``target`` [W/m²] (IEC 60891:2021, eq. for I).
+
+    Adds ``I_sc (G_target / G - 1)``, with the I_sc that the module has at the sample's own G.
+    Returns None where no sample lies near enough to short circuit to say what that is.
+    """
+    inner = voltage <= 0.2 * voltage.max()
+    if not inner.any():
+        return None
+    own = np.broadcast_to(light, current.shape)
+    short = float(np.median(current[inner] * (target / own[inner])))
+    return np.asarray(current + short * (1.0 - own / target), dtype=np.float64)
+
+
+def _not_corrected(spread: float) -> Finding:
+    severe = spread > _UNSTABLE_RAW
+    return Finding(
+        code="flash_unstable" if severe else "irradiance_not_corrected",
+        severity=Severity.ERROR if severe else Severity.INFO,
+        detail="The sweep has no samples near short circuit, so none could be corrected to the "
+        "mean irradiance.",
+        value=100.0 * spread,
+        unit="%",
+    )
 
 
 def _instability(spread: float) -> Finding:

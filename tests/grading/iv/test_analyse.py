@@ -141,6 +141,18 @@ def test_the_monitor_corrects_each_sample():
     assert "light_drifted" not in errors(result)
 
 
+@pytest.mark.parametrize(("swing", "from_part"), [(0.015, 0.25), (0.13, 0.0)])
+def test_an_unstable_flash_that_correction_cannot_mend_is_an_error(swing, from_part):
+    part = from_part * V.max() <= V
+    light = 1000.0 * (1.0 + swing * np.sin(np.arange(200) / 9.0))
+    steady = single_diode_current(V, one())[0]
+    flickering = steady + steady[0] * (light / light.mean() - 1.0)
+    result = single(V[part], flickering[part], irradiance=light[part])
+    (finding,) = [f for f in result.findings if f.code == "flash_unstable"]
+    assert finding.severity is Severity.ERROR
+    assert finding.value == pytest.approx(100 * swing, rel=0.1)
+
+
 def test_faults_come_with_a_size():
     plate = Nameplate(cells_in_series=60, i_sc=11.0, v_oc=float(V.max()) * 1.5, alpha_sc=0.004)
     result = single(V, I, plate, irradiance=np.full(200, 1000.0), temperature=25.0)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,29 @@ def test_large_hysteresis_is_refused_with_its_size(draw_modules):
     assert finding.code == "hysteresis_too_large"
     assert finding.severity is Severity.ERROR
     assert finding.value == pytest.approx(100 * combined.hysteresis)
+
+
+@pytest.mark.parametrize(("fall", "severity"), [(0.06, Severity.WARNING), (0.25, Severity.ERROR)])
+def test_both_sweeps_are_brought_to_one_irradiance_and_an_unstable_flash_is_told(
+    draw_modules, fall, severity
+):
+    up, down, _ = sweeps(draw_modules, 0.01)
+    i_sc = float(up.current[0])
+    dims = 1000.0 * (1.0 - fall * np.linspace(0.0, 1.0, up.voltage.size))
+    lit = [
+        replace(one, current=one.current + i_sc * (light / 1000.0 - 1.0), irradiance=light)
+        for one, light in ((up, dims), (down, dims))
+    ]
+    combined = hysteresis(*lit)
+    assert combined.curve is not None
+    assert combined.curve.irradiance == pytest.approx(np.full(400, dims.mean()))
+    found = key_figures([combined.curve.voltage], [combined.curve.current]).one(0)
+    steady = 0.5 * (up.current + down.current[::-1]) + i_sc * (dims.mean() / 1000.0 - 1.0)
+    truth = key_figures([up.voltage], [steady]).one(0)
+    assert found.p_mp == pytest.approx(truth.p_mp, rel=1e-3)
+    assert found.i_sc == pytest.approx(truth.i_sc, rel=1e-3)
+    (unstable,) = [f for f in combined.findings if f.code == "flash_unstable"]
+    assert unstable.severity is severity
 
 
 def test_sweeps_over_different_ranges_are_refused(draw_modules):
