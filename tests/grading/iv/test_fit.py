@@ -51,10 +51,36 @@ def test_published_optima_to_five_digits(real_curves):
     for name, best in (
         ("classic_rtc_france", 7.7301e-4),
         ("classic_stm6_40_36", 1.72192e-3),
+        ("pvfit_xsi_72cell", 6.17314e-3),
+        ("classic_photowatt_pwp201", 2.05296e-3),
     ):
         curve = real_curves(name)["1"].curve
         fits = fit_single_diode([curve.voltage], [curve.current])
         assert fits.rmse[0] == pytest.approx(best, rel=1e-5)
+
+
+def test_the_photowatt_curve_is_the_one_of_the_literature(real_curves):
+    """Its papers minimise the residual of the implicit equation, and end at 2.4251e-3 A.
+
+    Its parameters as they are quoted: IL 1.030514 A, I0 3.4823 µA, Rs 1.201271 Ω,
+    Rsh 981.982 Ω, n 48.6428 at 45 °C.
+    """
+    curve = real_curves("classic_photowatt_pwp201")["1"].curve
+    a = 48.6428 * 1.380649e-23 / 1.602176634e-19 * 318.15
+    inner = curve.voltage + 1.201271 * curve.current
+    miss = 1.030514 - 3.4823e-6 * np.expm1(inner / a) - inner / 981.9823 - curve.current
+    assert np.sqrt(np.mean(miss**2)) == pytest.approx(2.4251e-3, rel=2e-4)
+    # No start of SciPy's finds a lower residual of the explicit current than ours.
+    ours = fit_single_diode([curve.voltage], [curve.current])
+
+    def residual(p):
+        diode = _repeat((p[0], np.exp(p[1]), abs(p[2]), abs(p[3]), p[4]), 1)
+        return single_diode_current(curve.voltage, diode)[0] - curve.current
+
+    for start_a, series in ((1.0, 1.0), (1.35, 1.2), (1.8, 0.5)):
+        start = [1.03, np.log(1.03) - 17.0 / start_a, series, 1e-3, start_a]
+        best = least_squares(residual, start, x_scale="jac", xtol=1e-13, ftol=1e-13)
+        assert ours.rmse[0] <= np.sqrt(np.mean(best.fun**2)) * (1 + 1e-6)
 
 
 def test_real_curves_reach_the_best_residual_known(real_curves, expected):
