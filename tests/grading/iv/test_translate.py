@@ -7,6 +7,7 @@ from grading.errors import CurveError
 from grading.iv import (
     STC,
     Conditions,
+    Diodes,
     Measured,
     Sample,
     determine,
@@ -186,6 +187,133 @@ def test_series_resistance_is_determined_from_a_set_of_curves(draw_modules):
     assert found.spread < 1e-3
     with pytest.raises(CurveError, match="three or more"):
         determine(samples[:2], translate, low=0.0, high=1.0)
+
+
+def rendered(diode: Diodes, at: Conditions, *, series: float = 0.0, kappa: float = 0.0) -> Sample:
+    """Draw the curve that procedure 1 carries back to ``diode`` at STC, past both axes."""
+    voltage = np.linspace(-0.2, 1.2, 500) * open_circuit_voltage(diode)[0]
+    current = single_diode_current(voltage, diode)[0]
+    i_sc = float(np.interp(0.0, voltage, current)) * at.irradiance / 1000.0
+    warmer = STC.temperature - at.temperature
+    shift = i_sc * (1000.0 / at.irradiance - 1.0) + ALPHA * warmer
+    v1 = voltage + series * shift + kappa * current * warmer - BETA * warmer
+    return Sample(voltage=v1, current=current - shift, conditions=at, i_sc=i_sc)
+
+
+ALPHA, BETA = 0.004, -0.12
+
+
+def test_series_resistance_and_kappa_come_back_from_rendered_sets(draw_modules):
+    diode = draw_modules(1, 31)
+    series, kappa = 0.35, 0.0021
+
+    def translate(sample, rs, k):
+        return translate_procedure_1(
+            sample.voltage,
+            sample.current,
+            sample.conditions,
+            STC,
+            i_sc=sample.i_sc,
+            alpha=ALPHA,
+            beta=BETA,
+            resistance_series=rs,
+            kappa=k,
+        )
+
+    lights = [Conditions(irradiance=g, temperature=25.0) for g in (400.0, 600.0, 800.0, 1000.0)]
+    bright = [rendered(diode, at, series=series) for at in lights]
+    found = determine(bright, lambda sample, rs: translate(sample, rs, 0.0), low=0.0, high=1.0)
+    assert found.value == pytest.approx(series, rel=5e-3)
+    warmths = [Conditions(irradiance=1000.0, temperature=t) for t in (20.0, 35.0, 50.0, 65.0)]
+    warm = [rendered(diode, at, series=series, kappa=kappa) for at in warmths]
+    found = determine(warm, lambda sample, k: translate(sample, series, k), low=-0.01, high=0.01)
+    assert found.value == pytest.approx(kappa, rel=5e-3)
+    assert found.spread < 1e-4
+
+
+def test_a_series_resistance_that_grows_with_temperature_is_found_as_kappa(draw_modules):
+    """As in silicon nNsVth and I0 grow with T; then Rs grows too, by a known part."""
+    cold, growth = draw_modules(1, 32), 0.0015
+
+    def found(per_kelvin: float) -> float:
+        samples = []
+        for warm in (25.0, 40.0, 55.0, 70.0):
+            one = cold.copy()
+            stretch = (warm + 273.15) / 298.15
+            gap = float(open_circuit_voltage(cold)[0]) * 1.9
+            v_oc = gap - (gap - float(open_circuit_voltage(cold)[0])) * stretch
+            one.nNsVth[:] *= stretch
+            one.saturation_current[:] = one.photocurrent / np.expm1(v_oc / one.nNsVth)
+            one.resistance_series[:] += per_kelvin * (warm - 25.0)
+            voltage = np.linspace(-0.2, 1.2, 500) * v_oc
+            current = single_diode_current(voltage, one)[0]
+            at = Conditions(irradiance=1000.0, temperature=warm)
+            samples.append(
+                Sample(voltage=voltage, current=current, conditions=at, i_sc=float(current[71]))
+            )
+        beta = (v_oc - float(open_circuit_voltage(cold)[0])) / 45.0
+
+        def translate(sample: Sample, kappa: float):
+            return translate_procedure_1(
+                sample.voltage,
+                sample.current,
+                sample.conditions,
+                STC,
+                i_sc=sample.i_sc,
+                alpha=0.0,
+                beta=beta,
+                resistance_series=0.0,
+                kappa=kappa,
+            )
+
+        return determine(samples, translate, low=-0.02, high=0.02).value
+
+    assert found(growth) - found(0.0) == pytest.approx(growth, rel=0.05)
+
+
+def test_the_mitsubishi_sweeps_give_a_series_resistance_and_a_kappa_of_its_size(
+    shared_iv, load_curves
+):
+    sweeps = [m.curve for m in load_curves(shared_iv, "mitsubishi_pvue125_sandia").values()]
+    light = np.array([c.irradiance.mean() for c in sweeps])
+    warm = np.array([c.temperature for c in sweeps])
+    target = Conditions(irradiance=1000.0, temperature=50.0)
+    series_set = np.flatnonzero((light > 400) & (np.abs(warm - 50.0) < 2.0))[::4]
+    kappa_set = np.flatnonzero(np.abs(light - 1000.0) < 60.0)[::3]
+    rows = np.concatenate([series_set, kappa_set])
+    fits = fit_single_diode([sweeps[k].voltage for k in rows], [sweeps[k].current for k in rows])
+    samples = []
+    for place, row in enumerate(rows.tolist()):
+        one = fits.diodes.take(slice(place, place + 1))
+        voltage = np.linspace(-0.05, 1.2, 300) * open_circuit_voltage(one)[0]
+        current = single_diode_current(voltage, one)[0]
+        at = Conditions(irradiance=float(light[row]), temperature=float(warm[row]))
+        short = float(np.interp(0.0, voltage, current))
+        samples.append(Sample(voltage=voltage, current=current, conditions=at, i_sc=short))
+
+    def translate(sample, rs, k):
+        return translate_procedure_1(
+            sample.voltage,
+            sample.current,
+            sample.conditions,
+            target,
+            i_sc=sample.i_sc,
+            alpha=0.0054,
+            beta=-0.078,
+            resistance_series=rs,
+            kappa=k,
+        )
+
+    count = series_set.size
+    series = determine(samples[:count], lambda s, x: translate(s, x, 0.0), low=0.0, high=1.0)
+    assert 0.25 < series.value < 0.35
+    assert series.spread < 0.003
+    kappa = determine(
+        samples[count:], lambda s, x: translate(s, series.value, x), low=-0.01, high=0.01
+    )
+    # Half to one percent of R_s a kelvin.
+    assert 0.5 < 100 * kappa.value / series.value < 1.0
+    assert kappa.spread < 0.003
 
 
 def test_real_sweeps_at_1000_w_and_50_degrees_agree_within_0_42_percent(shared_iv, load_curves):
