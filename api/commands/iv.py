@@ -12,6 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from api.commands.output import error_json, existing, finish, print_json, progress_console
+from api.commands.sweep_pairs import SweepPair, judge_pair, pair_sweeps
 from config.load import load_grading
 from evidence.curves import MeasuredCurve, merge_nameplates, read_curves
 from evidence.reports import to_json
@@ -36,6 +37,7 @@ def iv(
     existing(files)
     plate = merge_nameplates([Nameplate(cells_in_series=cells), find_nameplate(nameplate)])
     entries: list[dict[str, Any]] = []
+    pairs: list[dict[str, Any]] = []
     with Progress(console=progress_console, transient=True) as progress:
         for file in files:
             try:
@@ -44,18 +46,17 @@ def iv(
                 entries.append({"file": str(file), "curve_id": None, "error": _error(error, file)})
                 continue
             task = progress.add_task(file.name, total=len(measured))
-            for start in range(0, len(measured), BLOCK):
-                block = [
-                    _with_options(m, plate, temperature, irradiance)
-                    for m in measured[start : start + BLOCK]
-                ]
+            told = [_with_options(m, plate, temperature, irradiance) for m in measured]
+            for start in range(0, len(told), BLOCK):
+                block = told[start : start + BLOCK]
                 entries += _entries(block, file, plot)
                 progress.advance(task, len(block))
+            pairs += [_pair_entry(pair, file) for pair in pair_sweeps(told)]
     if as_json:
-        print_json({"curves": entries})
+        print_json({"curves": entries, "pairs": pairs} if pairs else {"curves": entries})
     else:
-        _print_table(entries)
-    finish(entries)
+        _print_table(entries, pairs)
+    finish([*entries, *pairs])
 
 
 def find_nameplate(text: str | None) -> Nameplate | None:
@@ -85,19 +86,42 @@ def _with_options(
 
 def _entries(block: list[MeasuredCurve], file: Path, plot: Path | None) -> list[dict[str, Any]]:
     results = grading_iv.analyse([m.curve for m in block], [m.nameplate for m in block])
-    budget = load_grading().budget
     entries = []
-    for measured, result in zip(block, results, strict=True):
-        if not isinstance(result, CurveError) and result.stc is not None:
-            result = replace(result, stc=with_uncertainty(result.stc, budget))
+    for measured, one in zip(block, results, strict=True):
+        result = _with_budget(one)
         entries.append(_entry(measured.curve, result, file))
         if plot is not None and not isinstance(result, CurveError):
             _plot(measured.curve, result, file, plot)
     return entries
 
 
+def _with_budget(result: IVResult | CurveError) -> IVResult | CurveError:
+    if isinstance(result, CurveError) or result.stc is None:
+        return result
+    return replace(result, stc=with_uncertainty(result.stc, load_grading().budget))
+
+
+def _pair_entry(pair: SweepPair, file: Path) -> dict[str, Any]:
+    """Both sweeps of a panel: their hysteresis, and the steady curve between them."""
+    head: dict[str, Any] = {"file": str(file), "curve_id": pair.curve_id}
+    judged = judge_pair(pair)
+    if isinstance(judged, CurveError):
+        return {**head, "error": _error(judged, file)}
+    head["hysteresis"] = {"percent": 100 * judged.hysteresis, "u_p_percent": 100 * judged.u_p_rel}
+    findings = to_json(judged.findings)
+    if judged.result is None:
+        return {**head, "measured": None, "model": None, "stc": None, "findings": findings}
+    steady = replace(pair.up.curve, curve_id=pair.curve_id, sweep=None)
+    entry = {**head, **_entry(steady, _with_budget(judged.result), file)}
+    if "findings" in entry:
+        entry["findings"] = findings + entry["findings"]
+    return entry
+
+
 def _entry(curve: IVCurve, result: IVResult | CurveError, file: Path) -> dict[str, Any]:
     head: dict[str, Any] = {"file": str(file), "curve_id": curve.curve_id}
+    if curve.sweep is not None:
+        head["sweep"] = curve.sweep.value
     if isinstance(result, CurveError):
         return {**head, "error": _error(result, file)}
     body = to_json(result)
@@ -120,22 +144,29 @@ def _plot(curve: IVCurve, result: IVResult, file: Path, folder: Path) -> None:
     plot_curve(curve, result, folder / f"{name.replace('/', '-').replace(':', '-')}.png")
 
 
-def _print_table(entries: list[dict[str, Any]]) -> None:
+def _print_table(entries: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> None:
     table = Table("file", "curve", "I_sc A", "V_oc V", "P_mp W", "FF", "P_mp STC W", "findings")
     for entry in entries:
-        name = Path(entry["file"]).name
-        if "error" in entry:
-            table.add_row(name, entry["curve_id"] or "", "", "", "", "", "", _advice(entry))
-            continue
-        measured, stc = entry["measured"], entry["stc"]
-        at_stc = "–" if stc is None else f"{stc['p_mp']:.2f} ± {2 * stc['u_p_mp']:.2f}"
-        figures = [_figure(measured[key]) for key in ("i_sc", "v_oc", "p_mp", "fill_factor")]
-        codes = ", ".join(finding["code"] for finding in entry["findings"])
-        table.add_row(name, entry["curve_id"] or "", *figures, at_stc, codes)
+        _add_row(table, entry)
+    for pair in pairs:
+        named = f"{pair['curve_id'] or ''} up + down".strip()
+        _add_row(table, {**pair, "curve_id": named})
     typer.echo("", nl=False)
     from rich.console import Console
 
     Console().print(table)
+
+
+def _add_row(table: Table, entry: dict[str, Any]) -> None:
+    name, curve_id = Path(entry["file"]).name, entry["curve_id"] or ""
+    if "error" in entry:
+        table.add_row(name, curve_id, "", "", "", "", "", _advice(entry))
+        return
+    measured, stc = entry["measured"] or {}, entry["stc"]
+    at_stc = "–" if stc is None else f"{stc['p_mp']:.2f} ± {2 * stc['u_p_mp']:.2f}"
+    figures = [_figure(measured.get(key)) for key in ("i_sc", "v_oc", "p_mp", "fill_factor")]
+    codes = ", ".join(finding["code"] for finding in entry["findings"])
+    table.add_row(name, curve_id, *figures, at_stc, codes)
 
 
 def _figure(value: float | None) -> str:
