@@ -22,6 +22,10 @@ _SHUNT_LIMIT = 0.10  # of I_sc / V_oc at 1000 W/m²; sound modules stand below 0
 _CURRENT_LOW, _CURRENT_HIGH = 0.93, 1.10  # of the nameplate's I_sc
 _VOLTAGE_LOW = 0.95  # of the nameplate's V_oc
 _SUBSTRING_TOLERANCE = 0.05  # of V_oc, around a whole number of substrings
+# The least ideality of any recombination, Auger's in high injection: Sinton and Swanson, IEEE
+# Trans. Electron Devices 34 (1987) 1380. And what a cell of silicon gives, by and large.
+_LEAST_IDEALITY = 2.0 / 3.0
+_CELL_VOLTAGE = (0.5, 0.8)  # V
 _NOISE_LIMIT = 0.02  # of I_sc
 _DISAGREE = 0.01  # of P_mp, between practice and fit
 _BAD_PART = 0.2  # of the samples
@@ -202,9 +206,11 @@ def _agreement(case: Case) -> Iterator[Finding]:
 
 
 def _faults(case: Case) -> Iterator[Finding]:
-    """Steps, series resistance and shunt."""
+    """Steps, limiting cells, series resistance and shunt."""
     if case.steps is not None:
         yield from _steps(case.steps)
+    else:
+        yield from _limited(case)
     covariance = np.asarray(case.model.covariance) if case.model.covariance else np.zeros((5, 5))
     relative = case.model.resistance_series / case.ohm
     if relative > _SERIES_LIMIT:
@@ -232,6 +238,31 @@ def _steps(steps: Steps) -> Iterator[Finding]:
             f"Substrings hand over to their bypass diodes near {place:.1f} V.",
             loss,
             "A",
+            u,
+        )
+
+
+def _limited(case: Case) -> Iterator[Finding]:
+    """A knee sharper than any diode's: weak cells limit the current, and no bypass diode helps.
+
+    The others then work near their own open circuit, so that the curve is nearly square. Where
+    the weak cell's bypass diode conducts, there is a step instead. So either that diode is open,
+    or every substring has such a cell, so that no handover lies between 0 V and V_oc. An open
+    diode of a module whose cells are alike carries nothing in such a sweep and cannot be seen.
+    """
+    n, cells = case.model.n, case.prepared.nameplate.cells_in_series
+    if n is None or not cells:
+        return
+    low, high = _CELL_VOLTAGE
+    u = n * float(np.sqrt(case.model.covariance[4][4])) if case.model.covariance else 0.0
+    if low < case.fitted.v_oc / cells < high and n + 3.0 * u < _LEAST_IDEALITY:
+        yield _finding(
+            "current_limited",
+            Severity.WARNING,
+            "The knee is sharper than any diode's: weak cells limit the current and no bypass "
+            "diode takes over. A bypass diode is open, or every substring has a weak cell.",
+            n,
+            "1",
             u,
         )
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from grading.errors import CurveError
-from grading.iv import Diodes, analyse, single_diode_current
+from grading.iv import Diodes, ModuleModel, analyse, single_diode_current
 from grading.iv.diode import open_circuit_voltage
 from grading.values import IVCurve, IVResult, Nameplate, Severity
 
@@ -164,6 +164,37 @@ def test_faults_come_with_a_size():
     sizes = {f.code: f.value for f in result.findings}
     assert sizes["series_resistance_high"] == pytest.approx(1.0, rel=0.02)
     assert sizes["shunt_low"] == pytest.approx(20.0, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("weak", "cells", "bypass", "code"),
+    [
+        (9.0, 1, 1e-6, None),  # all cells alike, all diodes well
+        (9.0, 1, 0.0, None),  # all cells alike: an open diode carries nothing, and is not seen
+        (7.0, 1, 1e-6, "bypass_step"),
+        (7.0, 1, 0.0, "current_limited"),
+        (6.0, 20, 0.0, "current_limited"),
+    ],
+)
+def test_an_open_bypass_diode_shows_where_a_weak_cell_limits_the_current(weak, cells, bypass, code):
+    light = np.full((1, 3, 20), 9.0)
+    light[0, 0, :cells] = weak
+    one_cell = np.ones((1, 1, 1))
+    module = ModuleModel(
+        photocurrent=light,
+        saturation_current=1e-9 * one_cell,
+        resistance_series=0.004 * one_cell,
+        conductance_shunt=0.003 * one_cell,
+        nVth=0.0283 * one_cell,
+        breakdown_voltage=-40.0,
+        bypass_saturation=bypass,
+    )
+    voltage = np.linspace(0.0, 38.8, 250)
+    current = module.current(voltage)[0] + np.random.default_rng(2).normal(0.0, 0.003, 250)
+    plate = Nameplate(cells_in_series=60)
+    result = single(voltage, current, plate, temperature=25.0, irradiance=np.full(250, 1000.0))
+    known = {"bypass_step", "current_limited"}
+    assert known & {f.code for f in result.findings} == ({code} if code else set())
 
 
 def test_at_stc_nothing_is_translated():
