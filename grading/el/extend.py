@@ -7,6 +7,7 @@ gaps between its columns go on through it: the same dips, at the same places, at
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import cv2
@@ -18,6 +19,7 @@ from grading.el.lens import Array
 
 _SURE = 4.0  # standard errors of the mean dip
 _LIKELY = 2.5  # standard errors, where it makes a usual module
+_DARK = 0.15  # of the bright cells: a bypassed string
 _SIDES = ("top", "right", "bottom", "left")
 _USUAL = frozenset(
     (
@@ -60,21 +62,30 @@ def _surely_beyond(image: NDArray[np.float32], grid: Grid, side: str, least: flo
 
 
 def _completed(image: NDArray[np.float32], grid: Grid) -> Grid | None:
-    """Add a substring of two strings where that makes a usual module, on weaker evidence.
+    """Add one or two strings where that makes a usual module, on weaker evidence.
 
     Deep in the dark the back sheet may scatter more than the cells glow, so gaps may be bright.
     """
-    best, strongest = None, _LIKELY
-    for side in _SIDES:
-        if is_usual(grid) or not _may_grow(grid, side):
+    if is_usual(grid):
+        return None
+    best, strongest = None, 0.0
+    for side, steps in itertools.product(_SIDES, (1, 2)):
+        if not _may_grow(grid, side) or not is_usual(grown := _grow(grid, side, steps)):
             continue
-        grown = _grow(grid, side, 2)
-        if not is_usual(grown):
-            continue
-        near, far = (abs(_evidence(image, _grow(grid, side, n), side, -np.inf)) for n in (1, 2))
-        if (near + far) / np.sqrt(2.0) > strongest:
-            best, strongest = grown, (near + far) / np.sqrt(2.0)
+        seen = [_evidence(image, _grow(grid, side, n), side, -np.inf) for n in range(1, steps + 1)]
+        evidence = float(np.abs(seen).sum() / np.sqrt(steps))
+        halved = steps == 1 and _is_dark(image, grid, side)
+        if evidence > max(strongest, 0.0 if halved else _LIKELY):
+            best, strongest = grown, evidence
     return best
+
+
+def _is_dark(image: NDArray[np.float32], grid: Grid, side: str) -> bool:
+    """Whether the outermost string at ``side`` is dark: a diode bypasses two, never one alone."""
+    middle = grid.view.project(grid.middles()).astype(np.float32)
+    level = cv2.remap(image, middle[..., 0], middle[..., 1], cv2.INTER_LINEAR)
+    outermost = {"top": level[0], "bottom": level[-1], "left": level[:, 0], "right": level[:, -1]}
+    return bool(np.median(outermost[side]) < _DARK * np.percentile(level, 90))
 
 
 def _may_grow(grid: Grid, side: str) -> bool:

@@ -63,6 +63,12 @@ class Grid:
         v = np.stack((v0, v0, v1, v1), axis=-1)[:, None, :]
         return self.view.project(np.stack(np.broadcast_arrays(u, v), axis=-1))
 
+    def middles(self) -> Array:
+        """Middles of the cells on the plane, (rows, columns, 2)."""
+        u = 0.5 * (self.columns.starts() + self.columns.ends())
+        v = 0.5 * (self.rows.starts() + self.rows.ends())
+        return np.stack(np.meshgrid(u, v), axis=-1)
+
     def corners(self) -> Array:
         """Corners of the cell area in pixels, (4, 2), clockwise from the top left."""
         u = np.array([self.columns.starts()[0], self.columns.ends()[-1]])

@@ -37,6 +37,8 @@ _CRACK: Colour = (66, 228, 240)
 _DEAD: Colour = (40, 60, 235)
 _INK: Colour = (20, 20, 20)
 _PAPER: Colour = (235, 235, 235)
+_STRONG, _FAINT = 0.45, 0.2  # of the wash; a cell that is dark all over needs little
+_WHOLE = 0.95  # inactive share from which on it is
 _FINE = 4  # binary places of drawing coordinates
 
 
@@ -96,7 +98,8 @@ def _tint(canvas: ColourImage, cells: Iterable[ELCell]) -> None:
         wash = part.copy()
         moved = [area - (np.array([x0, y0]) << _FINE) for area in areas]
         cv2.fillPoly(wash, moved, _DEAD, cv2.LINE_AA, _FINE)
-        cv2.addWeighted(wash, 0.45, part, 0.55, 0.0, dst=part)
+        strength = _FAINT if cell.inactive_fraction > _WHOLE else _STRONG
+        cv2.addWeighted(wash, strength, part, 1.0 - strength, 0.0, dst=part)
 
 
 def _outline(canvas: ColourImage, cell: ELCell, thick: int) -> None:

@@ -1,6 +1,6 @@
 """Pictures for docs/el-cells.md: rendered cells that the network judges right, and wrong.
 
-    python -m benchmarks.el_cell_pictures docs/img
+    python -m benchmarks._el_cell_pictures docs/img
 
 Rendered cells only: no picture of a real panel is in this repository.
 """

@@ -1,7 +1,5 @@
 """Cells of EL pictures: how well damage is found, and how fast.
 
-    python -m benchmarks.el_cells [--elpv FOLDER] [--shared FOLDER]
-
 Rows on rendered cells need nothing else. Rows marked † need the ELPV data set (Buerhop-Lutz et al.
 2018, Deitsch et al. 2019; CC BY-NC-SA 4.0: evaluation only), as the folder that the PyPI package
 ``elpv-dataset`` installs, and ``shared/data/el/elpv_split.csv``. One processor thread.
@@ -9,7 +7,6 @@ Rows on rendered cells need nothing else. Rows marked † need the ELPV data set
 
 from __future__ import annotations
 
-import argparse
 import csv
 import time
 from collections.abc import Callable
@@ -23,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from benchmarks.cell_measures import cell_measures, measure_table
+from benchmarks._cell_measures import cell_measures, measure_table
 from evidence.weights import load_cell_model
 from grading.el.cell_marks import CRACK
 from grading.el.cell_ridges import find_ridges
@@ -46,23 +43,17 @@ class ElpvPart:
     wafer: NDArray[np.str_]
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--elpv", type=Path, help="folder elpv_dataset/data")
-    parser.add_argument("--shared", type=Path, default=Path("../shared/data/el"))
-    arguments = parser.parse_args()
-    cv2.setNumThreads(1)
+def cells(shared: Path, elpv: Path | None) -> None:
+    """Print the table; ``elpv`` is the data set's folder, None where it is not installed."""
     model = load_cell_model()
     print("| measure | classical alone | shipped |\n|---|---|---|")
     rendered_rows(model)
-    if (arguments.shared / "synth_cells").is_dir():
-        synth_rows(arguments.shared / "synth_cells", model)
+    if (shared / "synth_cells").is_dir():
+        synth_rows(shared / "synth_cells", model)
     speed_row(model)
-    if arguments.elpv is not None:
+    if elpv is not None:
         parts = {
-            part: elpv_part(arguments.elpv, arguments.shared / "elpv_split.csv", part)
-            for part in ("tune", "test")
+            part: elpv_part(elpv, shared / "elpv_split.csv", part) for part in ("tune", "test")
         }
         elpv_rows(parts, model)
 
@@ -256,7 +247,3 @@ def logistic(table: Array, truth: NDArray[np.bool_], query: Array, ridge: float 
     best = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B").x
     odds: Array = wide(query) @ best
     return odds
-
-
-if __name__ == "__main__":
-    main()
