@@ -33,21 +33,27 @@ Curves = tuple[list[FloatArray], list[FloatArray]]
 
 def report(folder: Path) -> None:
     print("\n### The public ivcurves benchmark †, by its own scores (less is better)\n")
-    print("| case | ours | pvlib fit_sandia_simple | leaderboard's best | how |")
-    print("|---|---|---|---|---|")
+    print("| case | ours | fit_sandia_simple | leaderboard | mean error of the curve | how |")
+    print("|---|---|---|---|---|---|")
     curves, truth = read(folder, "case1")
-    ours = score_rays(fit_single_diode(*curves).diodes, truth)
-    theirs = score_rays(simple(curves), truth)
-    print(f"| case1 | {ours:.2e} | {theirs:.3g} | | 32 exact curves, each fitted |")
+    found = fit_single_diode(*curves).diodes
+    ours, theirs = score_rays(found, truth), score_rays(simple(curves), truth)
+    error = mean_error(found, truth)
+    print(f"| case1 | {ours:.2e} | {theirs:.3g} | | {error:.1e} A | 32 exact curves, each fitted |")
     for case, best in (("case3a", "4.26"), ("case3c", "")):
         curves, truth = read(folder, case)
         one = truth.take(slice(0, 1))
-        alone = [score_parameters(row, one) for row in singles(fit_single_diode(*curves).diodes)]
-        theirs = score_parameters(means(simple(curves)), one)
-        found = score_parameters(together(curves), one)
+        each = fit_single_diode(*curves).diodes
+        alone = np.median([score_parameters(row, one) for row in singles(each)])
+        theirs = score_parameters(medians(simple(curves)), one)
+        pooled = together(curves)
         print(
-            f"| {case} | {found:.3g} | {theirs:.3g} | {best} | one fit of all 50 sweeps;"
-            f" a sweep alone scores {np.median(alone):.2g} (median) |"
+            f"| {case} | {score_parameters(pooled, one):.3g} | {theirs:.3g} | {best} |"
+            f" {1e3 * mean_error(pooled, one):.2f} mA | one fit of all 50 sweeps |"
+        )
+        print(
+            f"| {case} | {alone:.2g} (median) | | | {1e3 * mean_error(each, truth):.2f} mA |"
+            " each sweep alone |"
         )
 
 
@@ -81,7 +87,7 @@ def singles(diodes: Diodes) -> list[Diodes]:
     return [diodes.take(slice(row, row + 1)) for row in range(len(diodes))]
 
 
-def means(diodes: Diodes) -> Diodes:
+def medians(diodes: Diodes) -> Diodes:
     """Return one module of several fits: the median of each parameter."""
     columns = (getattr(diodes, name) for name in Diodes.__slots__)
     return Diodes(
@@ -109,6 +115,13 @@ def read(folder: Path, case: str) -> tuple[Curves, Diodes]:
         nNsVth=table["n"] * thermal,
     )
     return (voltages, currents), truth
+
+
+def mean_error(found: Diodes, truth: Diodes) -> float:
+    """Return the mean absolute difference of the currents [A] over 0 to V_oc."""
+    grid = np.linspace(0.0, 1.0, 100) * open_circuit_voltage(truth)[:, None]
+    difference = single_diode_current(grid, found) - single_diode_current(grid, truth)
+    return float(np.mean(np.abs(difference)))
 
 
 def score_parameters(found: Diodes, truth: Diodes) -> float:
