@@ -157,11 +157,17 @@ def solve_spd(matrix: FloatArray, right: FloatArray) -> FloatArray:
 
 
 def invert_spd(matrix: FloatArray) -> FloatArray:
-    """Invert symmetric matrices ``(k, k, m)``, balanced by their diagonal first."""
+    """Invert symmetric matrices ``(k, k, m)``, balanced by their diagonal first.
+
+    What the data does not touch (a diagonal below 1e-40) gets that as its own, and so a variance
+    beyond all bounds.
+    """
     size = matrix.shape[0]
     diagonal = np.arange(size)
-    balance = 1.0 / np.sqrt(np.maximum(matrix[diagonal, diagonal], 1e-300))
-    factor = _factor(matrix * balance[:, None] * balance)
+    balance = 1.0 / np.sqrt(np.maximum(matrix[diagonal, diagonal], 1e-40))
+    balanced = matrix * balance[:, None] * balance
+    balanced[diagonal, diagonal] = 1.0
+    factor = _factor(balanced)
     columns = [_substitute(factor, unit[:, None] + np.zeros_like(balance)) for unit in np.eye(size)]
     return np.stack(columns, axis=1) * balance[:, None] * balance
 

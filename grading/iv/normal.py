@@ -31,6 +31,7 @@ from grading.values import FloatArray
 
 # The largest step of Halley's, in exponents, whose square is of no account.
 _SETTLED = 1e-2
+_LARGEST = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def implicit(points: Points, theta: FloatArray) -> Normal:
         powers = points.room.planes("products", 3, *weight.shape)
         diode, stiff = points.room.planes("others", 2, *weight.shape)
         _linear(exponent[rows], basis, diode)
-        np.exp(diode, out=diode)
+        _exponential(diode)
         np.add(diode, 1.0, out=stiff)
         _powers(diode, stiff, weight, powers)
         np.matmul(powers.swapaxes(0, 1), basis.transpose(1, 2, 0), out=sums[rows])
@@ -140,6 +141,12 @@ def exact(points: Points, theta: FloatArray) -> Normal:
 def _linear(line: FloatArray, basis: FloatArray, out: FloatArray) -> None:
     """Write the linear forms with coefficients ``(m, 1, 3)`` of v, 1, i to ``out``."""
     np.matmul(line, basis[1:4].swapaxes(0, 1), out=out[:, None])
+
+
+def _exponential(exponent: FloatArray) -> None:
+    """Take the exponential in place, of far-off trials too: their squares stay numbers."""
+    np.minimum(exponent, _LARGEST, out=exponent)
+    np.exp(exponent, out=exponent)
 
 
 def _powers(diode: FloatArray, stiff: FloatArray, weight: FloatArray, out: FloatArray) -> None:
@@ -177,7 +184,7 @@ def _solve(
     step, diode, stiff, line = planes
     _linear(lines[0], points.basis, diode)
     _linear(lines[1], points.basis, line)
-    np.exp(diode, out=diode)
+    _exponential(diode)
     np.add(diode, 1.0, out=stiff)
     np.subtract(line, diode, out=step)
     step /= stiff

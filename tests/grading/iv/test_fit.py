@@ -207,6 +207,23 @@ def test_bounds_hold_and_are_reached_where_the_data_wants_less():
     assert fits.covariance[0, 3, 3] == 0.0
 
 
+@pytest.mark.parametrize("kind", ["noise", "powers", "cliffs", "lines", "spikes"])
+def test_what_is_no_curve_is_fitted_without_a_warning_and_never_to_nan(kind):
+    rng = np.random.default_rng([ord(letter) for letter in kind])
+    voltage = np.sort(rng.random((60, 54)) * rng.uniform(0.1, 100.0, (60, 1)), axis=1)
+    part = voltage / voltage[:, -1:]
+    current = {
+        "noise": rng.normal(size=part.shape),
+        "powers": rng.uniform(0.1, 20.0, (60, 1)) * (1 - part ** rng.uniform(0.5, 60.0, (60, 1))),
+        "cliffs": np.where(part > rng.random((60, 1)), 0.1, 5.0) + 0.01 * rng.normal(size=(60, 1)),
+        "lines": 5.0 - voltage * rng.normal(size=(60, 1)),
+        "spikes": np.where(np.arange(54) == 27, rng.uniform(-150, 150, (60, 1)), 3.0),
+    }[kind]
+    fits = fit_single_diode(voltage, current)
+    assert np.isfinite(fits.rmse[fits.converged]).all()
+    assert fits.rmse[fits.converged].max(initial=0.0) < np.abs(current).max()
+
+
 def test_the_minimum_is_that_of_scipy(draw_modules):
     truth = draw_modules(3, 9)
     voltage, current = curves(truth, 80)
