@@ -12,6 +12,7 @@ from api.commands import (
     export,
     grade,
     iv,
+    regrade,
     run,
     simulate,
     train_el,
@@ -32,6 +33,7 @@ app.command("el")(el.el)
 app.command("cells")(el.cells)
 app.command("grade")(grade.grade)
 app.command("calibrations")(calibrations.calibrations)
+app.command("regrade")(regrade.regrade)
 app.command("train-el")(train_el.train_el)
 app.command("backup")(care.backup)
 app.command("restore")(care.restore)

@@ -63,25 +63,32 @@ class GradingConfig:
     frames: Mapping[str, ImageArray]
 
 
-def load_grading(site: Path | None = None) -> GradingConfig:
+def load_grading(
+    site: Path | None = None, instead: Mapping[str, Path] | None = None
+) -> GradingConfig:
     """Load rules, prices, budget and the register of calibrations.
+
+    Args:
+        site: a site's own folder.
+        instead: single files that go before those of the folder, by name (``rules.toml``).
 
     Raises:
         EvidenceError: a file cannot be read, or has an unknown or missing key.
         RuleError: the rules are incomplete, contradict each other, or could pass an unsound
             measurement; a grade has no price; or the register contradicts itself.
     """
-    text = _source("rules.toml", site).read_bytes()
+    files = {name: _source(name, site) for name in SHIPPED} | dict(instead or {})
+    text = _bytes(files["rules.toml"])
     rules = parse(RuleBook, parse_text(text.decode(), "rules.toml"), "rules.toml")
-    prices = _load(PriceList, "prices.toml", site)
+    prices = _parsed(PriceList, "prices.toml", files["prices.toml"])
     wrong = list(faults(rules, UNITS))
     wrong += [f"grade {g.name} has no price" for g in rules.grades if g.name not in prices.per_watt]
     if wrong:
         raise RuleError(
             "rules", f"{rules.name} {rules.version}: {'; '.join(wrong)}.", "Correct the rule file."
         )
-    budget = _load(Budget, "uncertainty.toml", site)
-    calibrations = load_calibrations(budget, site)
+    budget = _parsed(Budget, "uncertainty.toml", files["uncertainty.toml"])
+    calibrations = _calibrations(budget, files["calibration.toml"])
     return GradingConfig(
         rules=rules,
         rule_source=RuleSource(
@@ -94,9 +101,8 @@ def load_grading(site: Path | None = None) -> GradingConfig:
     )
 
 
-def load_calibrations(budget: Budget, site: Path | None = None) -> Register:
-    """Load the register of calibrations; raises EvidenceError, or RuleError where it is wrong."""
-    register = _load(Register, "calibration.toml", site)
+def _calibrations(budget: Budget, file: Path | Traversable) -> Register:
+    register = _parsed(Register, "calibration.toml", file)
     if wrong := list(calibration_faults(register, budget)):
         raise RuleError(
             "calibrations", f"calibration.toml: {'; '.join(wrong)}.", "Correct the register."
@@ -129,7 +135,7 @@ def _frame(calibration: Calibration, site: Path | None) -> ImageArray:
 
 def load_site(site: Path | None = None) -> Site:
     """Load who tests here; raises EvidenceError."""
-    return _load(Site, "site.toml", site)
+    return _parsed(Site, "site.toml", _source("site.toml", site))
 
 
 def own_nameplates(site: Path | None) -> Path | None:
@@ -140,12 +146,18 @@ def own_nameplates(site: Path | None) -> Path | None:
 
 def load_station(site: Path | None = None) -> StationSettings:
     """Load the settings of station and devices; raises EvidenceError."""
-    text = _source("station.toml", site).read_text(encoding="utf-8")
-    return parse(StationSettings, parse_text(text, "station.toml"), "station.toml")
+    return _parsed(StationSettings, "station.toml", _source("station.toml", site))
 
 
-def _load(cls: type[T], name: str, site: Path | None) -> T:
-    return parse(cls, parse_text(_source(name, site).read_text(encoding="utf-8"), name), name)
+def _parsed(cls: type[T], name: str, file: Path | Traversable) -> T:
+    return parse(cls, parse_text(_bytes(file).decode(), name), name)
+
+
+def _bytes(file: Path | Traversable) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise EvidenceError("unreadable", f"{file} cannot be read: {error}.", "Name it.") from error
 
 
 def _source(name: str, site: Path | None) -> Path | Traversable:

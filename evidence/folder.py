@@ -32,6 +32,8 @@ from grading.values import (
 
 T = TypeVar("T")
 
+CURVES = "iv.csv"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ELSettings:
@@ -58,10 +60,11 @@ class PanelFile:
     instruments: tuple[Instrument, ...] = ()
 
 
-def read_evidence(folder: Path) -> Evidence:
+def read_evidence(folder: Path, *, curves: bool = True, image: bool = True) -> Evidence:
     """Read a folder of one panel's evidence.
 
-    A sealed folder (one with a manifest) is checked against its hashes first.
+    A sealed folder (one with a manifest) is checked against its hashes first. What is left out by
+    ``curves=False`` or ``image=False`` is neither read nor checked.
 
     Raises:
         EvidenceError: no ``panel.toml``, or a file is missing, changed or not valid.
@@ -72,19 +75,23 @@ def read_evidence(folder: Path) -> Evidence:
         raise EvidenceError(
             "no_folder", f"{folder.name} is not a folder.", "Name a folder with a panel.toml."
         )
-    sealed = verify(folder) if (folder / MANIFEST).exists() else None
+
+    def wanted(name: str) -> bool:
+        return (curves or name != CURVES) and (image or not name.startswith("el"))
+
+    sealed = verify(folder, only=wanted) if (folder / MANIFEST).exists() else None
     panel = parse(PanelFile, read_toml(folder / "panel.toml"), "panel.toml")
-    curves = _curves(folder)
+    read = _curves(folder) if curves else ()
     return Evidence(
         inspection_id=panel.inspection_id or folder.resolve().name,
         panel=PanelIdentity(
             panel_id=panel.panel_id,
             serial=panel.serial,
             lot=panel.lot,
-            nameplate=merge_nameplates([panel.nameplate, *(c.nameplate for c in curves[:1])]),
+            nameplate=merge_nameplates([panel.nameplate, *(c.nameplate for c in read[:1])]),
         ),
-        curves=tuple(measured.curve for measured in curves),
-        image=_image(folder, panel.el),
+        curves=tuple(measured.curve for measured in read),
+        image=_image(folder, panel.el) if image else None,
         safety=_optional(folder / "safety.toml", SafetyRecord),
         visual=_optional(folder / "visual.toml", VisualRecord),
         instruments=panel.instruments,
@@ -116,7 +123,7 @@ def evidence_files(evidence: Evidence) -> Mapping[str, bytes]:
     )
     files = {"panel.toml": dump(head)}
     if evidence.curves:
-        files["iv.csv"] = write_curves(evidence.curves)
+        files[CURVES] = write_curves(evidence.curves)
     if image is not None:
         frames = {"el": image.pixels, "el_dark": image.dark, "el_flat": image.flat}
         files |= {
@@ -130,7 +137,7 @@ def evidence_files(evidence: Evidence) -> Mapping[str, bytes]:
 
 
 def _curves(folder: Path) -> tuple[MeasuredCurve, ...]:
-    path = folder / "iv.csv"
+    path = folder / CURVES
     return read_curves(path) if path.exists() else ()
 
 

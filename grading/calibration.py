@@ -129,7 +129,9 @@ def valid_for(evidence: Evidence, register: Register) -> Valid:
             elif kind in required:
                 wanting.append(f"{kind.value}_{fault}")
     used = {c.id: c for first in applied.values() for c in _chain(first, register)}
-    return Valid(applied=applied, used=tuple(used.values()), fault=wanting[0] if wanting else "none")
+    return Valid(
+        applied=applied, used=tuple(used.values()), fault=wanting[0] if wanting else "none"
+    )
 
 
 def _last(

@@ -1,8 +1,8 @@
-"""From one panel's evidence to its verdict, in one pure function."""
+"""From a panel's evidence to its verdict: pure functions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import hypot
 
@@ -52,8 +52,69 @@ def grade(evidence: Evidence, criteria: Criteria) -> GradeReport:
     turn a fault into *retest* or *hold*.
     """
     valid = valid_for(evidence, criteria.calibrations)
-    analysed = analyse(evidence, criteria, valid)
-    features = extract(analysed)
+    true = corrected(evidence, valid, criteria.frames)
+    (curve,) = _judge_curves([true], [budget_under(valid, criteria.budget)])
+    picture = _judge_image(true, criteria.cell_model)
+    return _report(true, curve, picture, valid, criteria)
+
+
+def grade_again(
+    evidence: Sequence[Evidence],
+    reports: Sequence[GradeReport],
+    criteria: Criteria,
+    *,
+    curves: bool,
+) -> list[GradeReport]:
+    """Judge panels again, by what their pictures were found to show.
+
+    Args:
+        evidence: of each panel; pictures are not looked at.
+        reports: of each panel, the report that holds what its picture showed.
+        criteria: what the new verdicts depend on.
+        curves: fit the curves again, all in one batch. Otherwise the curves' results are those of
+            the reports, uncertainties included: right where only rules or prices changed.
+    """
+    valid = [valid_for(one, criteria.calibrations) for one in evidence]
+    true = [corrected(one, its, criteria.frames) for one, its in zip(evidence, valid, strict=True)]
+    budgets = [budget_under(its, criteria.budget) for its in valid]
+    judged = (
+        _judge_curves(true, budgets)
+        if curves
+        else [(report.iv, _fault(report, "iv_fault", report.iv)) for report in reports]
+    )
+    pictures = [(report.el, _fault(report, "el_fault", report.el)) for report in reports]
+    return [
+        _report(one, curve, picture, its, criteria)
+        for one, curve, picture, its in zip(true, judged, pictures, valid, strict=True)
+    ]
+
+
+def _fault(report: GradeReport, feature: str, result: object) -> str:
+    """What kept a curve or picture from being judged, as its report tells."""
+    if result is not None:
+        return "none"
+    told = (found.value for found in report.findings if found.feature == feature)
+    return str(next(told, None) or "not_measured")
+
+
+def _report(
+    evidence: Evidence,
+    curve: tuple[IVResult | None, str],
+    picture: tuple[ELResult | None, str],
+    valid: Valid,
+    criteria: Criteria,
+) -> GradeReport:
+    features = extract(
+        Analysed(
+            evidence=evidence,
+            iv=curve[0],
+            el=picture[0],
+            iv_fault=curve[1],
+            el_fault=picture[1],
+            year_measured=int(evidence.measured_at[:4]) if evidence.measured_at else None,
+            calibration_fault=valid.fault if evidence.instruments else None,
+        )
+    )
     book = criteria.rules
     findings = apply(book, features)
     outcome, reasons = verdict(book, findings)
@@ -68,8 +129,8 @@ def grade(evidence: Evidence, criteria: Criteria) -> GradeReport:
         reasons=reasons,
         findings=findings,
         value=residual_value(criteria.prices, grade_name, features),
-        iv=analysed.iv,
-        el=analysed.el,
+        iv=curve[0],
+        el=picture[0],
         rules=criteria.rule_source,
         evidence=evidence.files,
         instruments=evidence.instruments,
@@ -78,30 +139,26 @@ def grade(evidence: Evidence, criteria: Criteria) -> GradeReport:
     )
 
 
-def analyse(evidence: Evidence, criteria: Criteria, valid: Valid) -> Analysed:
-    """Fit the curve and read the picture; faults are values here, not exceptions."""
-    true = corrected(evidence, valid, criteria.frames)
-    curve, curve_fault = _judge_curve(true, budget_under(valid, criteria.budget))
-    image, image_fault = _judge_image(true, criteria.cell_model)
-    return Analysed(
-        evidence=true,
-        iv=curve,
-        el=image,
-        iv_fault=curve_fault,
-        el_fault=image_fault,
-        year_measured=int(evidence.measured_at[:4]) if evidence.measured_at else None,
-        calibration_fault=valid.fault if evidence.instruments else None,
-    )
+def _judge_curves(
+    evidence: Sequence[Evidence], budgets: Sequence[Budget]
+) -> list[tuple[IVResult | None, str]]:
+    """Judge the curves of many panels in one batch; faults are values here, not exceptions."""
+    steady = [_steady_or_fault(one.curves) for one in evidence]
+    ready = [
+        (found[0], one.panel.nameplate)
+        for found, one in zip(steady, evidence, strict=True)
+        if not isinstance(found, str)
+    ]
+    results = iter(iv.analyse([curve for curve, _ in ready], [plate for _, plate in ready]))
+    return [
+        (None, found) if isinstance(found, str) else _with_budget(next(results), *found[1:], budget)
+        for found, budget in zip(steady, budgets, strict=True)
+    ]
 
 
-def _judge_curve(evidence: Evidence, budget: Budget) -> tuple[IVResult | None, str]:
-    if not evidence.curves:
-        return None, "not_measured"
-    try:
-        steady, u_sweep, found = _steady(evidence.curves)
-    except CurveError as error:
-        return None, error.code
-    (result,) = iv.analyse([steady], evidence.panel.nameplate)
+def _with_budget(
+    result: IVResult | CurveError, u_sweep: float, found: tuple[Finding, ...], budget: Budget
+) -> tuple[IVResult | None, str]:
     if isinstance(result, CurveError):
         return None, result.code
     result = replace(result, findings=(*found, *result.findings))
@@ -109,6 +166,17 @@ def _judge_curve(evidence: Evidence, budget: Budget) -> tuple[IVResult | None, s
         return result, "none"
     u_p_mp = hypot(result.stc.u_p_mp or 0.0, u_sweep * result.stc.p_mp)
     return replace(result, stc=with_uncertainty(replace(result.stc, u_p_mp=u_p_mp), budget)), "none"
+
+
+def _steady_or_fault(
+    curves: tuple[IVCurve, ...],
+) -> tuple[IVCurve, float, tuple[Finding, ...]] | str:
+    if not curves:
+        return "not_measured"
+    try:
+        return _steady(curves)
+    except CurveError as error:
+        return error.code
 
 
 def _steady(curves: tuple[IVCurve, ...]) -> tuple[IVCurve, float, tuple[Finding, ...]]:

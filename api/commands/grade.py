@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,9 @@ from grading.verdict import Criteria
 from grading.verdict import grade as grade_evidence
 
 
-def load_criteria(site: Path | None = None) -> Criteria:
+def load_criteria(site: Path | None = None, instead: Mapping[str, Path] | None = None) -> Criteria:
     """Return all that a verdict depends on besides the evidence, as configured."""
-    config = load_grading(site)
+    config = load_grading(site, instead)
     return Criteria(
         rules=config.rules,
         rule_source=config.rule_source,

@@ -29,7 +29,9 @@ def utc(moment: str) -> str:
         raise ValueError(f"{moment} is not a moment (ISO 8601).") from error
 
 
-def page_query(dialect: str, filters: Filters, cursor: str | None, limit: int) -> Select[Any]:
+def page_query(
+    dialect: str, filters: Filters, cursor: str | None, limit: int | None
+) -> Select[Any]:
     """Return the query of a page, newest first; raises ValueError for a moment or cursor."""
     query: Select[Any] = select(Inspection)
     place = (Inspection.measured_at, Inspection.inspection_id)

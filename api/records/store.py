@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import numpy as np
-from sqlalchemy import select, text
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -89,11 +89,11 @@ class Records:
                 raise NotFound(f"There is no inspection {inspection_id}.")
             if row.version != version:
                 raise Conflict(f"{inspection_id} has had another verdict in the meantime.")
-            moved = Counter({_standing(row): -1})
+            moved = Counter({standing_of(row): -1})
             row.verdict, row.grade, row.destination = outcome.value, grade, destination
             row.version += 1
-            moved[_standing(row)] += 1
-            _count(session, moved)
+            moved[standing_of(row)] += 1
+            count_moves(session, moved)
             for verdict in row.verdicts:
                 verdict.current = False
             session.flush()
@@ -166,6 +166,13 @@ class Records:
         items = tuple(rows[:limit])
         return Page(items=items, next_cursor=cursor_after(items[-1]) if more else None)
 
+    def number_of(self, filters: Filters) -> int:
+        """Return how many inspections fit; raises ValueError for a moment that is none."""
+        query = page_query(self._engine.dialect.name, filters, None, None)
+        with self._reading() as session:
+            count = select(func.count()).select_from(query.order_by(None).subquery())
+            return int(session.scalars(count).one())
+
     def typical(self, maker: str, model: str) -> Typical | None:
         """Return what a model's panels were worth so far; None below five panels."""
         with self._reading() as session:
@@ -198,6 +205,11 @@ class Records:
                 )
                 for row in session.scalars(query)
             )
+
+    @property
+    def engine(self) -> Engine:
+        """The database, for what works through all of it."""
+        return self._engine
 
     def trail_faults(self) -> tuple[list[str], str]:
         """Return what was tampered with, in words, and the head of the audit trail."""
@@ -234,7 +246,7 @@ class Records:
                 row = inspection_row(report, history, _now())
                 session.add(row)
                 session.flush()
-                _count(session, Counter({_standing(row): +1}))
+                count_moves(session, Counter({standing_of(row): +1}))
                 trail.append_verdict(session, row.verdicts[0])
             elif known.verdicts[0].report != report_to_json(report):
                 raise RecordRefused(
@@ -246,11 +258,12 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _standing(row: Inspection) -> tuple[str, str, str]:
+def standing_of(row: Inspection) -> tuple[str, str, str]:
+    """Return where an inspection is counted: verdict, grade, maker."""
     return row.verdict, row.grade or "", row.maker or ""
 
 
-def _count(session: Session, changes: Counter[tuple[str, str, str]]) -> None:
+def count_moves(session: Session, changes: Counter[tuple[str, str, str]]) -> None:
     """Change counts, in one order everywhere, so that no two transactions wait for each other."""
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     for (verdict, grade, maker), change in sorted(changes.items()):

@@ -1,0 +1,1 @@
+"""Judging the whole history again: on one machine's cores or on a Dask cluster."""
