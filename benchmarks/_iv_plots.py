@@ -1,4 +1,4 @@
-"""The figures of docs/iv.md: residuals, a step found, a translation."""
+"""The figures of docs/iv.md: residuals, a step found, a translation, an open bypass diode."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from evidence.curves import read_curves
 from grading.iv import (
     Conditions,
     Measured,
+    ModuleModel,
     fit_single_diode,
     single_diode_current,
     translate_diodes,
@@ -26,16 +27,25 @@ from grading.iv.steps import find_steps, knees_current
 
 def draw(folder: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    _residuals(folder, out / "iv_residuals.png")
+    _residuals(out / "iv_residuals.png")
     _step(folder, out / "iv_step.png")
     _translation(folder, out / "iv_translation.png")
+    _limited(out / "iv_limited.png")
 
 
-def _residuals(folder: Path, path: Path) -> None:
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3), layout="constrained")
-    names = ("classic_rtc_france", "classic_stm6_40_36", "pvfit_xsi_72cell")
-    for axis, name in zip(axes, names, strict=True):
-        curve = read_curves(folder / f"{name}.csv.gz")[0].curve
+CLASSICS = Path(__file__).resolve().parents[1] / "tests" / "data" / "iv"
+CLASSIC_NAMES = (
+    "classic_rtc_france",
+    "classic_stm6_40_36",
+    "classic_photowatt_pwp201",
+    "pvfit_xsi_72cell",
+)
+
+
+def _residuals(path: Path) -> None:
+    figure, axes = plt.subplots(1, 4, figsize=(13, 3), layout="constrained")
+    for axis, name in zip(axes, CLASSIC_NAMES, strict=True):
+        curve = read_curves(CLASSICS / f"{name}.csv.gz")[0].curve
         fits = fit_single_diode([curve.voltage], [curve.current])
         residual = curve.current - single_diode_current(curve.voltage, fits.diodes)[0]
         axis.axhline(0.0, color="0.7")
@@ -88,6 +98,35 @@ def _translation(folder: Path, path: Path) -> None:
         share = 100 * values.std() / values.mean()
         axis.plot(light, values, ".", ms=3, color=colour, label=f"{label}: {share:.2f}%")
     axis.set(xlabel="irradiance, W/m²", ylabel="P_mp at 1000 W/m², 50 °C, W")
+    axis.legend()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _limited(path: Path) -> None:
+    """Draw one weak cell of sixty, with its bypass diode well and open."""
+    light = np.full((1, 3, 20), 9.0)
+    weak = light.copy()
+    weak[0, 0, 0] = 6.5
+    one = np.ones((1, 1, 1))
+    voltage = np.linspace(0.0, 38.9, 600)
+    figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    for cells, diode, label, colour in (
+        (light, 0.0, "all cells alike: its diode open or not", "0.6"),
+        (weak, 1e-6, "one weak cell, its diode well", "#1f5fa8"),
+        (weak, 0.0, "one weak cell, its diode open", "#c06020"),
+    ):
+        module = ModuleModel(
+            photocurrent=cells,
+            saturation_current=1e-9 * one,
+            resistance_series=0.004 * one,
+            conductance_shunt=0.003 * one,
+            nVth=0.0283 * one,
+            breakdown_voltage=-40.0,
+            bypass_saturation=diode,
+        )
+        axis.plot(voltage, module.current(voltage)[0], color=colour, label=label)
+    axis.set(xlabel="voltage, V", ylabel="current, A", ylim=(0, None))
     axis.legend()
     figure.savefig(path, dpi=110)
     plt.close(figure)
