@@ -105,7 +105,8 @@ def _gather(
 ) -> Points:
     if isinstance(voltages, np.ndarray) and isinstance(currents, np.ndarray) and weights is None:
         some = _span(rows)
-        ones = np.ones((rows.size, voltages.shape[1]))
+        ones = room.planes("ones", 1, rows.size, voltages.shape[1])[0]
+        ones.fill(1.0)
         return scaled(voltages[some], currents[some], ones, plain=True, room=room)
     return pack(
         [voltages[row] for row in rows],

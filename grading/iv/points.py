@@ -14,7 +14,7 @@ IntArray = NDArray[np.intp]
 BoolArray = NDArray[np.bool_]
 # Samples in one block, measured: fewer, and NumPy's calls cost more than the numbers; more, and a
 # block's dozen planes crowd the cache.
-BLOCK = 32_768
+BLOCK = 24_576
 # Samples that are gathered at a time: their curves share the small linear algebra of each step.
 CHUNK = 262_144
 
@@ -94,9 +94,8 @@ class Points:
         basis = self.room.planes("thin", 6, rows, samples)
         basis[1], basis[3] = self.voltage.ravel()[at], self.current.ravel()[at]
         weight = self.weight.ravel()[at]
-        count = np.count_nonzero(weight, axis=1).astype(np.float64)
         _complete(basis)
-        return replace(self, basis=basis, weight=weight, count=count)
+        return replace(self, basis=basis, weight=weight, count=_counted(weight, self.plain))
 
 
 def blocks(lengths: IntArray, samples: int) -> Iterator[IntArray]:
@@ -142,8 +141,13 @@ def scaled(
     np.divide(voltage, volt[:, None], out=basis[1])
     np.divide(current, ampere[:, None], out=basis[3])
     _complete(basis)
-    count = np.count_nonzero(weight, axis=1).astype(np.float64)
-    return Points(basis, weight, volt, ampere, count, plain, room)
+    return Points(basis, weight, volt, ampere, _counted(weight, plain), plain, room)
+
+
+def _counted(weight: FloatArray, plain: bool) -> FloatArray:
+    """Return the number of samples that have any weight."""
+    count = weight.sum(axis=1) if plain else np.count_nonzero(weight, axis=1)
+    return np.asarray(count, dtype=np.float64)
 
 
 def _complete(basis: FloatArray) -> None:
