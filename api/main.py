@@ -13,6 +13,7 @@ from api.commands import (
     grade,
     iv,
     regrade,
+    rules,
     run,
     simulate,
     train_el,
@@ -40,6 +41,7 @@ app.command("restore")(care.restore)
 app.command("export")(export.export)
 app.command("verify")(database.verify)
 app.add_typer(database.db, name="db")
+app.add_typer(rules.rules, name="rules")
 
 
 def main() -> None:
