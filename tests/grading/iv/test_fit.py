@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import least_squares
+from scipy.optimize import least_squares, lsq_linear
 
 from grading.iv import Diodes, fit_single_diode, single_diode_current
 from grading.iv.diode import maximum_power, open_circuit_voltage
-from grading.iv.levenberg import invert_spd, solve_spd
-from grading.iv.normal import derivatives, exact, implicit
+from grading.iv.levenberg import bounded_step, invert_spd, solve_spd
+from grading.iv.normal import Normal, derivatives, exact, implicit
 from grading.iv.points import Room, blocks, scaled
 from grading.iv.stages import coarse, quick
 
@@ -280,6 +280,24 @@ def test_systems_are_solved_as_lapack_does():
     assert ours == pytest.approx(np.linalg.solve(matrix, right[:, :, None])[:, :, 0])
     inverse = invert_spd(matrix.transpose(1, 2, 0)).transpose(2, 0, 1)
     assert inverse == pytest.approx(np.linalg.inv(matrix))
+
+
+def test_the_step_within_the_bounds_is_that_of_scipys_quadratic_programme():
+    rng = np.random.default_rng(12)
+    count = 60
+    columns = rng.normal(size=(count, 8, 5))
+    matrix = np.einsum("mki,mkj->ijm", columns, columns)
+    gradient = 0.1 * rng.normal(size=(5, count))
+    theta = 0.02 * rng.random((5, count))
+    theta[:, :10] = 0.0
+    steps = bounded_step(Normal(np.ones(count), gradient, matrix), theta, np.zeros(count))
+    for row in range(count):
+        root = np.linalg.cholesky(matrix[:, :, row]).T
+        right = np.linalg.solve(root.T, -gradient[:, row])
+        low = np.array([-np.inf, -np.inf, *-theta[2:4, row] - 1e-15, -np.inf])
+        best = lsq_linear(root, right, (low, np.full(5, np.inf)), method="bvls").x
+        if np.abs(best).max() < 0.2:  # where no longest step of a parameter binds
+            assert steps[:, row] == pytest.approx(best, abs=1e-7)
 
 
 @given(st.lists(st.integers(1, 5000), max_size=80), st.integers(100, 20000))
