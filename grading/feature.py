@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from grading.joint import JointResult
 from grading.values import ELResult, Evidence, IVResult
 
 FeatureValue: TypeAlias = float | bool | str
@@ -34,4 +35,5 @@ class Analysed:
     iv_fault: str
     el_fault: str
     year_measured: int | None = None
+    joint: JointResult | None = None
     calibration_fault: str | None = None  # None where no instrument is named

@@ -12,6 +12,7 @@ from grading.el.net import CellModel
 from grading.errors import CurveError, ImageError
 from grading.feature import Analysed
 from grading.features import extract
+from grading.joint import JointResult, compare
 from grading.rules import RuleBook, apply, grade_of, verdict
 from grading.uncertainty import Budget, with_uncertainty
 from grading.value import PriceList, residual_value
@@ -111,6 +112,7 @@ def _report(
             el=picture[0],
             iv_fault=curve[1],
             el_fault=picture[1],
+            joint=_joint(curve[0], picture[0], evidence.panel.nameplate),
             year_measured=int(evidence.measured_at[:4]) if evidence.measured_at else None,
             calibration_fault=valid.fault if evidence.instruments else None,
         )
@@ -137,6 +139,12 @@ def _report(
         software_version=criteria.software_version,
         calibrations=valid.named(),
     )
+
+
+def _joint(
+    curve: IVResult | None, picture: ELResult | None, plate: Nameplate
+) -> JointResult | None:
+    return None if curve is None or picture is None else compare(curve, picture, plate)
 
 
 def _judge_curves(

@@ -90,6 +90,13 @@ def _dark_findings(
     ]
 
 
+def dark_substrings(groups: Sequence[Sequence[ELCell]]) -> NDArray[np.bool_]:
+    """Which substrings give no light, ``(n,)``; each is a sequence of its cells."""
+    substring = np.repeat(np.arange(len(groups)), [len(cells) for cells in groups])
+    level = np.array([cell.relative_intensity for cells in groups for cell in cells])
+    return _dark_substrings(level, substring)
+
+
 def _voltage_findings(level: Array) -> list[Finding]:
     """Spread of cell voltages from one picture, equal optics assumed: V_T ln Φ (Potthoff 2010)."""
     if len(level) < 4:

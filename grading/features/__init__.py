@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from grading.feature import Analysed, Feature
-from grading.features import calibration, el, identity, iv, safety, visual
+from grading.features import calibration, el, identity, iv, joint, safety, visual
 
-EXTRACTORS = (identity, visual, safety, calibration, iv, el)
+EXTRACTORS = (identity, visual, safety, calibration, iv, el, joint)
 
 UNITS: Mapping[str, str | None] = {
     name: unit for extractor in EXTRACTORS for name, unit in extractor.UNITS.items()
