@@ -21,6 +21,7 @@ UNITS: dict[str, str | None] = {
     "v_oc_ratio": "1",
     "age_ratio": "1",
     "bypass_steps": "1",
+    "current_limited": None,
 }
 
 
@@ -30,6 +31,8 @@ def extract(analysed: Analysed) -> Iterator[Feature]:
     if analysed.iv is None:
         return
     yield Feature(name="bypass_steps", value=float(analysed.iv.steps.count), unit="1")
+    limited = any(finding.code == "current_limited" for finding in analysed.iv.findings)
+    yield Feature(name="current_limited", value=limited)
     stc = analysed.iv.stc
     if stc is None:
         return
