@@ -49,7 +49,7 @@ def render_cell(
     crack_light, crack_mask = draw_cracks(spec.cracks, side, rng)
     area_light, area_mask = draw_areas(spec.areas, crack_mask, style, rng)
     finger_light, finger_mask = draw_fingers(spec.fingers, side)
-    outline = wafer_outline(style, side)
+    outline = wafer_outline(style, spec, side)
     sound = wafer * finger_light
     light = np.asarray(spec.level * sound * metal * crack_light * area_light, np.float32)
     light = np.where(outline, light, np.float32(style.outside_level)).astype(np.float32)

@@ -48,7 +48,7 @@ def draw_style(rng: Rng, *, wafer: Wafer | None = None) -> ModuleStyle:
         corner=rng.uniform(0.02, 0.14) if wafer is Wafer.MONO and chance(rng, 0.85) else 0.0,
         margin=rng.uniform(0.0, 0.03),
         outside_level=rng.uniform(0.02, 0.45),
-        aspect=2.0 if chance(rng, 0.12) else 1.0,
+        aspect=2.0 if chance(rng, 0.18) else 1.0,
         finger_pitch=rng.uniform(0.012, 0.03) if chance(rng, 0.25) else 0.0,
         finger_contrast=rng.uniform(0.02, 0.2),
         crowding=float(rng.normal(0, 0.05)),
@@ -85,14 +85,19 @@ def draw_texture(rng: Rng, wafer: Wafer) -> TextureSpec:
         grains=int(log_uniform(rng, 20, 500)),
         grain_contrast=rng.uniform(0.0, 0.04),
         boundary_contrast=rng.uniform(0.03, 0.3) if chance(rng, 0.35) else 0.0,
-        clouds=rng.uniform(0.03, 0.3) if chance(rng, 0.85) else 0.0,
+        clouds=rng.uniform(0.03, 0.3) if chance(rng, 0.7) else 0.0,
         cloud_scale=log_uniform(rng, 0.03, 0.25),
         streak=rng.uniform(1.0, 5.0) if chance(rng, 0.5) else 1.0,
         streak_angle=float(rng.choice([np.pi / 2, rng.uniform(0, np.pi)])),
-        blotches=int(log_uniform(rng, 3, 70)) if chance(rng, 0.85) else 0,
+        blotches=int(log_uniform(rng, 3, 70)) if chance(rng, 0.65) else 0,
         blotch_contrast=rng.uniform(0.1, 0.65),
         blotch_size=log_uniform(rng, 0.01, 0.05),
         speckles=int(log_uniform(rng, 10, 250)) if chance(rng, 0.4) else 0,
+        clusters=log_uniform(rng, 0.06, 0.5) if chance(rng, 0.5) else 0.0,
+        cluster_share=log_uniform(rng, 0.02, 0.5),
+        cluster_scale=log_uniform(rng, 0.02, 0.15),
+        streaks=int(rng.integers(1, 8)) if chance(rng, 0.3) else 0,
+        streak_contrast=log_uniform(rng, 0.05, 0.35),
         belt=rng.uniform(0.01, 0.04) if chance(rng, 0.08) else 0.0,
     )
 
@@ -102,6 +107,13 @@ def _strips(rng: Rng) -> tuple[float, float]:
     if chance(rng, 0.6):
         return (1.0, 1.0)
     return (rng.uniform(0.78, 1.03), rng.uniform(0.78, 1.03))
+
+
+def _cut_ends(rng: Rng, style: ModuleStyle) -> tuple[bool, bool]:
+    if style.aspect == 1.0:
+        return (True, True)
+    first = chance(rng, 0.5)
+    return (first, not first)
 
 
 def _edges(rng: Rng, probability: float) -> tuple[float, float, float, float]:
@@ -137,6 +149,8 @@ def draw_cell(
         areas=areas,
         fingers=fingers(rng, style),
         strips=_strips(rng),
+        strip_rise=rng.uniform(8, 40) if chance(rng, 0.35) else 3.0,
+        cut_ends=_cut_ends(rng, style),
         level=float(np.exp(rng.normal(0, 0.08))),
         shift=(float(rng.normal(0, 0.006)), float(rng.normal(0, 0.006))),
         turn=float(rng.normal(0, 0.008)),

@@ -78,7 +78,7 @@ def _strips(style: ModuleStyle, spec: CellSpec, y: Image) -> Image:
     light = np.ones_like(y)
     for level, distance in zip(spec.strips, (y, 1 - y), strict=True):
         ramp = np.clip((first - distance) / first, 0, 1)
-        light = light * (1 - (1 - level) * np.minimum(1, 3 * ramp))
+        light = light * (1 - (1 - level) * np.minimum(1, spec.strip_rise * ramp))
     return np.asarray(light, np.float32)
 
 

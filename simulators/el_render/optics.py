@@ -10,13 +10,18 @@ from simulators.el_render.spec import CellSpec, ModuleStyle
 from simulators.el_render.wafer import Image, grid
 
 
-def wafer_outline(style: ModuleStyle, side: int) -> Mask:
-    """Pixels on the wafer: a square within the margin, with cut corners if pseudo-square."""
+def wafer_outline(style: ModuleStyle, spec: CellSpec, side: int) -> Mask:
+    """Pixels on the wafer: a square within the margin, with cut corners if pseudo-square.
+
+    A half-cut cell was cut across its busbars, so only one of its ends has them.
+    """
     x, y = grid(side)
     edge_x, edge_y = np.minimum(x, 1 - x), np.minimum(y, 1 - y)
     inside: Mask = (edge_x > style.margin) & (edge_y > style.margin)
     if style.corner:
-        inside &= edge_x + edge_y * style.aspect > style.corner + 2 * style.margin
+        for end, along in zip(spec.cut_ends, (x, 1 - x), strict=True):
+            if end:
+                inside &= along + edge_y * style.aspect > style.corner + 2 * style.margin
     return inside
 
 

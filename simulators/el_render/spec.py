@@ -109,8 +109,13 @@ class TextureSpec:
     blotch_contrast: float = 0.3
     blotch_size: float = 0.04
     speckles: int = 0
+    clusters: float = 0.0  # contrast of frayed clusters of dislocations
+    cluster_share: float = 0.3  # of the wafer's area, about
+    cluster_scale: float = 0.1
     rings: float = 0.0  # striations around a centre
     ring_pitch: float = 0.03
+    streaks: int = 0  # bundles of slip lines, narrow and nearly parallel
+    streak_contrast: float = 0.2
     belt: float = 0.0  # tyre-track marks of the firing belt
     gradient: tuple[float, float] = (0.0, 0.0)
     edges: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)  # left, top, right, bottom
@@ -126,6 +131,8 @@ class CellSpec:
     areas: tuple[AreaSpec, ...] = ()
     fingers: tuple[FingerSpec, ...] = ()
     strips: tuple[float, float] = (1.0, 1.0)  # light beyond the first and the last busbar
+    strip_rise: float = 3.0  # how steeply the light falls off there; 30 is a sharp border
+    cut_ends: tuple[bool, bool] = (True, True)  # which ends have cut corners; half-cut: one
     level: float = 1.0
     shift: tuple[float, float] = (0.0, 0.0)
     turn: float = 0.0  # rad

@@ -23,6 +23,10 @@ def wafer_light(texture: TextureSpec, side: int) -> Image:
         light *= _clouds(rng, texture, side)
     if texture.blotches or texture.speckles:
         light *= _blotches(rng, texture, side)
+    if texture.clusters:
+        light *= _clusters(rng, texture, side)
+    if texture.streaks:
+        light *= _slip_lines(rng, texture, side)
     if texture.rings:
         light *= _rings(rng, texture, side)
     if texture.belt:
@@ -102,6 +106,21 @@ def _clouds(rng: np.random.Generator, texture: TextureSpec, side: int) -> Image:
     return np.asarray(np.clip(1 - texture.clouds * dark, 0.2, 1.3), np.float32)
 
 
+def _clusters(rng: np.random.Generator, texture: TextureSpec, side: int) -> Image:
+    """Dislocation clusters as etched wafers show them: frayed at every scale, sharp on one side."""
+    height = np.zeros((side, side), np.float32)
+    scale, weight = texture.cluster_scale, 1.0
+    while scale * side > 1.2:
+        height += np.float32(weight) * _drawn_out(rng, texture, side, scale)
+        scale, weight = scale / 2.1, weight * 0.72
+    where = smooth_noise(rng, side, 0.35)
+    height = height / height.std() + 0.7 * where
+    level = np.quantile(height, 1 - texture.cluster_share)
+    rough = np.clip(0.75 + 0.3 * smooth_noise(rng, side, 0.015), 0.1, 1.4)
+    dark = np.tanh(np.maximum(height - level, 0)) * rough
+    return np.asarray(1 - texture.clusters * dark, np.float32)
+
+
 def _blotches(rng: np.random.Generator, texture: TextureSpec, side: int) -> Image:
     """Dislocation clusters: dark patches with frayed rims; and fine speckles."""
     depth = np.zeros((side, side), np.float32)
@@ -113,6 +132,32 @@ def _blotches(rng: np.random.Generator, texture: TextureSpec, side: int) -> Imag
     frayed = _warp(depth, rng, 0.012, 0.03)
     rough = np.clip(0.7 + 0.35 * smooth_noise(rng, side, 0.015), 0.2, 1.4)
     return np.asarray(1 - texture.blotch_contrast * np.clip(frayed, 0, 1.3) * rough, np.float32)
+
+
+def _slip_lines(rng: np.random.Generator, texture: TextureSpec, side: int) -> Image:
+    """Bundles of short, nearly parallel dark lines with soft rims: slip and twin planes."""
+    scale = 2
+    depth = np.zeros((scale * side, scale * side), np.float32)
+    angle = rng.uniform(0, np.pi)
+    for _ in range(texture.streaks):
+        centre, turn = rng.uniform(0, 1, 2), angle + rng.normal(0, 0.25)
+        ahead = np.array([np.cos(turn), np.sin(turn)])
+        aside = np.array([-ahead[1], ahead[0]])
+        long, spread = rng.uniform(0.04, 0.3), rng.uniform(0.01, 0.09)
+        for _ in range(int(rng.integers(2, 14))):
+            at = centre + aside * rng.normal(0, spread) + ahead * rng.normal(0, long / 4)
+            half = ahead * long * rng.uniform(0.2, 0.6)
+            ends = np.rint(np.array([at - half, at + half]) * scale * side * 16).astype(np.int32)
+            line = np.zeros_like(depth)
+            thick = int(rng.integers(1, 4))
+            cv2.polylines(line, [ends.reshape(-1, 1, 2)], False, 1.0, thick, cv2.LINE_AA, 4)
+            depth = np.maximum(depth, line * np.float32(rng.uniform(0.3, 1.0)))
+    sigma = scale * side * rng.uniform(0.003, 0.008)
+    soft = cv2.GaussianBlur(depth, (0, 0), sigma)
+    soft = cv2.resize(soft, (side, side), interpolation=cv2.INTER_AREA)
+    soft = soft / np.float32(max(float(np.percentile(soft, 99.5)), 1e-3))
+    uneven = np.clip(0.7 + 0.5 * smooth_noise(rng, side, 0.08), 0.1, 1.6)
+    return np.asarray(1 - texture.streak_contrast * np.clip(soft, 0, 1.2) * uneven, np.float32)
 
 
 def _stamp(
