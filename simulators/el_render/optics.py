@@ -21,7 +21,7 @@ def wafer_outline(style: ModuleStyle, spec: CellSpec, side: int) -> Mask:
     if style.corner:
         for end, along in zip(spec.cut_ends, (x, 1 - x), strict=True):
             if end:
-                inside &= along + edge_y * style.aspect > style.corner + 2 * style.margin
+                inside &= along / style.aspect + edge_y > style.corner + 2 * style.margin
     return inside
 
 

@@ -38,7 +38,7 @@ class ModuleStyle:
     busbar_reach: float = 0.97  # share of the cell's side
     busbar_dashes: int = 0  # soldered pads per busbar; 0 is one continuous ribbon
     end_pads: float = 0.0  # back contact: no busbar in front, dark pads of this radius at its ends
-    corner: float = 0.0  # leg of a pseudo-square wafer's cut corner
+    corner: float = 0.0  # leg of a pseudo-square wafer's cut corner, of the whole wafer's side
     margin: float = 0.02  # gap to the next cell that a rectified cell shows
     outside_level: float = 0.1
     aspect: float = 1.0  # 2: a half-cut cell stretched to a square
