@@ -74,7 +74,7 @@ def add_regraded(
 
     Args:
         engine: the database.
-        run: name of the re-grading; a verdict that it gave already is not given again.
+        run: name of the re-grading; where it was the last one, its verdict is not given again.
         reports: each with the version of the inspection that it was judged from.
         now: the moment, ISO 8601 UTC.
 
@@ -86,7 +86,7 @@ def add_regraded(
     with Session(writing(engine)) as session, session.begin():
         for report, version in sorted(reports, key=lambda pair: pair[0].inspection_id):
             row = session.get(Inspection, report.inspection_id, with_for_update=True)
-            if row is None or _has(session, report.inspection_id, run):
+            if row is None or _last_run(session, report.inspection_id) == run:
                 continue
             if row.version != version:
                 left.append(report.inspection_id)
@@ -96,11 +96,12 @@ def add_regraded(
     return left
 
 
-def _has(session: Session, inspection_id: str, run: str) -> bool:
-    query = select(Verdict.verdict_id).where(
-        Verdict.inspection_id == inspection_id, Verdict.source == SOURCE, Verdict.by == run
+def _last_run(session: Session, inspection_id: str) -> str | None:
+    """The last only: the same criteria may come back after others."""
+    query = select(Verdict.by).where(
+        Verdict.inspection_id == inspection_id, Verdict.source == SOURCE
     )
-    return session.scalars(query).first() is not None
+    return session.scalars(query.order_by(Verdict.verdict_id.desc()).limit(1)).first()
 
 
 def _add(

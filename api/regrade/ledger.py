@@ -12,6 +12,7 @@ from typing import Any
 
 from api.regrade.judge import Depth, Fault
 from evidence.reports import report_from_json, report_to_json, to_json
+from evidence.weights import shipped_net
 from grading.values import GradeReport
 from grading.verdict import Criteria
 
@@ -33,7 +34,8 @@ class Change:
 
 
 def run_name(criteria: Criteria, depth: Depth, filters: object) -> str:
-    """Return the name of a re-grading: the same criteria and panels have the same."""
+    """Return the name of a re-grading: the same criteria, network and panels have the same."""
+    net = shipped_net() if depth is Depth.ALL else None  # the others look at no picture
     parts = (
         criteria.rules,
         criteria.prices,
@@ -42,6 +44,7 @@ def run_name(criteria: Criteria, depth: Depth, filters: object) -> str:
         criteria.software_version,
         depth.value,
         filters,
+        None if net is None else hashlib.sha256(net).hexdigest(),
     )
     return f"regrade {hashlib.sha256(repr(parts).encode()).hexdigest()[:12]}"
 

@@ -12,8 +12,9 @@ from api.commands.grade import load_criteria
 from api.main import app
 from api.records import Filters
 from api.records.regrades import add_regraded, standing_reports
+from api.regrade import ledger
 from api.regrade.judge import Depth, Fault, judge_again
-from api.regrade.ledger import Ledger, change
+from api.regrade.ledger import Ledger, change, run_name
 from api.regrade.run import Plan, here, judge_all, on_dask
 from evidence.reports import report_to_json
 from grading.values import Outcome
@@ -26,7 +27,7 @@ def regrade(data, *arguments):
     return json.loads(result.stdout), result.exit_code
 
 
-def override(records, inspection_id):
+def override(records, inspection_id, version=1):
     records.override(
         inspection_id,
         outcome=Outcome.HOLD,
@@ -34,7 +35,7 @@ def override(records, inspection_id):
         destination="hold",
         by="Ann",
         reason="Frame bent",
-        version=1,
+        version=version,
     )
 
 
@@ -96,6 +97,33 @@ def test_applied_verdicts_stand_beside_the_old(site, records, stricter):
     again, _ = regrade(data, "--depth", "rules", "--rules", stricter, "--apply")
     assert len(records.inspection(name).verdicts) == 2
     assert again["left_alone"] == []
+
+
+@pytest.mark.parametrize("overridden", [False, True])
+def test_rules_that_come_back_after_others_are_written_again(site, records, stricter, overridden):
+    data, _ = site
+    words = ("--depth", "rules", "--apply")
+    name = regrade(data, "--depth", "rules", "--rules", stricter)[0]["changed"][0]["inspection_id"]
+    runs = [regrade(data, *words, "--rules", stricter)[0]["run"], regrade(data, *words)[0]["run"]]
+    if overridden:
+        version = records.inspection(name).version
+        override(records, name, version)
+    for _ in range(2):
+        regrade(data, *words, "--rules", stricter)
+    record = records.inspection(name)
+    assert [v.by for v in record.verdicts if v.source == "regrade"] == [*runs, runs[0]]
+    assert record.verdicts[-1].outcome is Outcome.REJECT
+    assert record.current.source == ("override" if overridden else "regrade")
+
+
+def test_another_network_is_another_run(criteria, monkeypatch):
+    runs = {depth: run_name(criteria, depth, Filters()) for depth in Depth}
+    monkeypatch.setattr(ledger, "shipped_net", lambda: b"other weights")
+    assert {d: run_name(criteria, d, Filters()) == runs[d] for d in Depth} == {
+        Depth.ALL: False,
+        Depth.CURVES: True,
+        Depth.RULES: True,
+    }
 
 
 def test_a_persons_verdict_stays_and_the_new_one_waits_beside_it(site, records, stricter):
@@ -195,10 +223,10 @@ def test_it_goes_on_where_it_was_killed(site, tmp_path, stricter):
 
 
 def ledger_of(records, plan, path, where):
-    ledger = Ledger(path)
+    found = Ledger(path)
     with where as spread:
-        judge_all(records.engine, plan, ledger, spread, lambda _: None)
-    return ledger
+        judge_all(records.engine, plan, found, spread, lambda _: None)
+    return found
 
 
 def test_more_cores_find_the_same(site, records, criteria, tmp_path):
@@ -225,9 +253,9 @@ def test_a_dask_cluster_finds_the_same(site, records, criteria, tmp_path):
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
     ) as cluster:
-        ledger = ledger_of(records, plan, tmp_path / "d.jsonl", on_dask(cluster.scheduler_address))
-    assert set(ledger.done) == {"i-2", "i-3", "i-5"}
-    assert list(ledger.faults()) == []
+        found = ledger_of(records, plan, tmp_path / "d.jsonl", on_dask(cluster.scheduler_address))
+    assert set(found.done) == {"i-2", "i-3", "i-5"}
+    assert list(found.faults()) == []
 
 
 def test_pages_lose_and_double_nothing(records, report):
