@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import secrets
 import struct
 from typing import Annotated, Literal
@@ -11,7 +12,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from drivers.errors import InterlockOpen
+from drivers.errors import DeviceRefused, InterlockOpen
 from drivers.roles import FlashSetup, Interlock
 from drivers.scpi import ScpiLink, ScpiSettings
 from grading.values import FloatArray, Instrument, IVCurve, Sweep
@@ -28,6 +29,8 @@ LIMITS = {
     "irradiance": (0.0, 2000.0),
 }
 TEMPERATURES = (-40.0, 120.0)
+# What TRACe:PANel takes; it cannot end the command or begin another.
+PANEL_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z()./:_%+-]{0,79}")
 
 
 class FlashScpiSettings(ScpiSettings):
@@ -71,8 +74,14 @@ class FlashScpi:
             door_closed=door, circuit_closed=circuit, lamp_ready=lamp, lamp_flashes=int(flashes)
         )
 
-    async def flash(self, setup: FlashSetup) -> tuple[IVCurve, ...]:
-        """Flash once per sweep and return the raw curves; InterlockOpen when not safe."""
+    async def flash(self, setup: FlashSetup, *, panel_id: str) -> tuple[IVCurve, ...]:
+        """Flash the identified panel once per sweep and return the raw curves; see the role."""
+        if not PANEL_ID.fullmatch(panel_id):
+            raise DeviceRefused(
+                self.name,
+                f"No panel was identified ({panel_id!r}): nothing flashes.",
+                "Scan the barcode of the panel in the cabinet.",
+            )
         sweeps = (Sweep.UP, Sweep.DOWN) if setup.both_directions else (Sweep.UP,)
         async with self._turn:
             await self._link.write(
@@ -81,13 +90,21 @@ class FlashScpi:
                 f"SENS:VOLT:RANG {setup.v_max:g}",
                 f"SENS:CURR:RANG {setup.i_max:g}",
             )
-            return tuple([await self._sweep(sweep, setup) for sweep in sweeps])
+            return tuple([await self._sweep(sweep, setup, panel_id) for sweep in sweeps])
 
-    async def _sweep(self, sweep: Sweep, setup: FlashSetup) -> IVCurve:
+    async def _sweep(self, sweep: Sweep, setup: FlashSetup, panel_id: str) -> IVCurve:
         flash_id = next(self._ids)
-        await self._link.write(f"SWE:DIR {sweep.value.upper()}", f"TRAC:ID {flash_id}")
+        await self._link.write(
+            f"SWE:DIR {sweep.value.upper()}", f"TRAC:ID {flash_id}", f"TRAC:PAN {panel_id}"
+        )
         await self._wait_for_lamp()
         before = await self._require_safe()
+        if not before.lamp_ready:
+            raise DeviceRefused(
+                self.name,
+                "The lamp is cooling or not charged: nothing flashes.",
+                "Wait a minute and try again; if it stays so, look at the lamp's supply.",
+            )
         await self._link.write("INIT")
         await self._link.complete(within=self._settings.flash_timeout)
         made = (await self._require_safe()).lamp_flashes - before.lamp_flashes

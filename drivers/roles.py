@@ -146,8 +146,12 @@ class FlashTester(Device, Protocol):
         """Read the safety circuit."""
         ...
 
-    async def flash(self, setup: FlashSetup) -> tuple[IVCurve, ...]:
-        """Flash once per sweep and return the raw curves; InterlockOpen when not safe."""
+    async def flash(self, setup: FlashSetup, *, panel_id: str) -> tuple[IVCurve, ...]:
+        """Flash the identified panel once per sweep and return the raw curves.
+
+        Raises InterlockOpen when not safe, and DeviceRefused for a lamp that is not ready and
+        for a panel that was not identified.
+        """
         ...
 
 

@@ -34,6 +34,9 @@ CHARGING = 0.05  # s
 class SimulatedFlashTester(ScpiInstrument):
     """The flash tester; it refuses to flash with any door open, whatever it is told.
 
+    Nor does it with a lamp that is not charged, or for a panel that was not named since the last
+    flash.
+
     ``flashes`` counts those of the lamp; ``forbidden`` how often it was told to flash unsafely.
     """
 
@@ -57,6 +60,7 @@ class SimulatedFlashTester(ScpiInstrument):
                 "SENSe:VOLTage:RANGe": lambda p: self._set_range("voltage", p),
                 "SENSe:CURRent:RANGe": lambda p: self._set_range("current", p),
                 "TRACe:ID": self._set_id,
+                "TRACe:PANel": self._set_panel,
                 "INITiate": lambda _: self._flash(),
                 "FETCh:SWEep?": lambda _: self._fetch(),
                 "*OPC?": lambda _: self._complete(),
@@ -74,6 +78,7 @@ class SimulatedFlashTester(ScpiInstrument):
         self._direction = Sweep.UP
         self._range = {"voltage": 60.0, "current": 15.0}
         self._id = 0
+        self._panel_id = ""
         self._sweeps: list[bytes] = []
 
     # --- settings --------------------------------------------------------------------------------
@@ -95,6 +100,11 @@ class SimulatedFlashTester(ScpiInstrument):
 
     def _set_id(self, parameters: list[str]) -> None:
         self._id = int(number(parameters, 1, 2**32 - 1))
+
+    def _set_panel(self, parameters: list[str]) -> None:
+        if len(parameters) != 1 or not parameters[0]:
+            raise ScpiRefusal(WRONG_PARAMETER)
+        self._panel_id = parameters[0]
 
     # --- flashing --------------------------------------------------------------------------------
 
@@ -119,10 +129,11 @@ class SimulatedFlashTester(ScpiInstrument):
         if not (self._world.door_closed and self._circuit_closed):
             self.forbidden += 1
             raise ScpiRefusal(INTERLOCK_OPEN)
-        if not self._charged or self._id == 0:
+        if not self._charged or self._id == 0 or not self._panel_id:
             raise ScpiRefusal(SETTINGS_CONFLICT)
         self.flashes += 1
         self._charged = False
+        self._panel_id = ""  # one identification, one flash
         self._sweeps.append(self._encoded(self._measured()))
 
     def _measured(self) -> IVCurve:

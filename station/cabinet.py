@@ -94,10 +94,15 @@ async def measure_safety(
     )
 
 
-async def flash(tester: FlashTester, settings: MeasurementSettings) -> tuple[IVCurve, ...]:
-    """Flash the panel; raises InterlockOpen with any door open, and other DeviceErrors."""
+async def flash(
+    tester: FlashTester, settings: MeasurementSettings, panel_id: str
+) -> tuple[IVCurve, ...]:
+    """Flash the panel; raises InterlockOpen with any door open, and other DeviceErrors.
+
+    ``panel_id`` is the barcode that was read in the cabinet; without one the tester refuses.
+    """
     await require_safe(tester)
-    return await tester.flash(settings.flash)
+    return await tester.flash(settings.flash, panel_id=panel_id)
 
 
 async def photograph(

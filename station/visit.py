@@ -91,7 +91,6 @@ class Line(Protocol):
     """What a visit needs of the line that it runs on."""
 
     devices: Devices
-    instruments: dict[str, Instrument]
     settings: MeasurementSettings
     clock: Clock
     board: Board
@@ -100,6 +99,11 @@ class Line(Protocol):
     evidence_dir: Path
     cabinet_free: asyncio.Lock
     cabinet_scans: ScanBuffer
+
+    @property
+    def instruments(self) -> dict[str, Instrument]:
+        """Who answered, by role."""
+        ...
 
     async def running(self) -> None:
         """Wait until the line is in Execute."""
@@ -223,7 +227,9 @@ class Visit:
                     lambda: cabinet.measure_safety(insulation, plate, line.settings)
                 )
             self._enter(Phase.FLASH)
-            curves = await self._attempt(lambda: cabinet.flash(line.devices.tester, line.settings))
+            curves = await self._attempt(
+                lambda: cabinet.flash(line.devices.tester, line.settings, self._identified)
+            )
             if curves:
                 lamp_flashes = await self._attempt(self._lamp_flashes, moves=False)
             self._enter(Phase.EL)
@@ -335,6 +341,11 @@ class Visit:
     @property
     def _sound(self) -> bool:
         return self.state.visual is not None and not self.state.visual.defects
+
+    @property
+    def _identified(self) -> str:
+        """The barcode that was confirmed in the cabinet; empty without, and nothing flashes."""
+        return self.state.panel.panel_id if self.state.identity_confirmed else ""
 
     @property
     def _folder(self) -> Path:

@@ -11,7 +11,7 @@ import pytest
 
 from drivers.errors import DeviceRefused, DeviceTimeout, InterlockOpen, ProtocolError
 from drivers.flash_scpi import FlashScpi, FlashScpiSettings
-from drivers.roles import FlashSetup
+from drivers.roles import FlashSetup, Interlock
 from grading.values import Sweep
 from simulators.flash import SimulatedFlashTester
 from simulators.population import Condition, make_panel
@@ -52,6 +52,7 @@ def until_fetch(interlock: bytes = b"1,1,1\n") -> list[tuple[bytes, bytes]]:
         *told(b"SENS:CURR:RANG 12"),
         *told(b"SWE:DIR UP"),
         *told(b"TRAC:ID 1"),
+        *told(b"TRAC:PAN P1"),
         *told(b"LAMP:CHAR"),
         (b"*OPC?\n", b"1\n"),
         (b"SYST:INT?\n", interlock),
@@ -85,7 +86,7 @@ async def test_flash_as_the_manual_says(transcript):
     script = await transcript(*flashed(block(ROWS)))
     tester = driver(script.url)
     assert (await tester.connect()).serial == "F7"
-    (curve,) = await tester.flash(ONE_WAY)
+    (curve,) = await tester.flash(ONE_WAY, panel_id="P1")
     await tester.close()
     assert curve.time.tolist() == [0.0, 0.004, 0.008]
     assert curve.voltage.tolist() == [0.1, 20.0, 37.2]
@@ -102,7 +103,7 @@ async def test_nothing_is_triggered_while_the_cabinet_is_open(transcript, circui
     tester = driver(script.url)
     await tester.connect()
     with pytest.raises(InterlockOpen):
-        await tester.flash(ONE_WAY)
+        await tester.flash(ONE_WAY, panel_id="P1")
     await tester.close()
 
 
@@ -112,7 +113,7 @@ async def test_safety_circuit_that_is_not_understood_is_not_closed(transcript, c
     tester = driver(script.url)
     await tester.connect()
     with pytest.raises(ProtocolError, match="SYST:INT"):
-        await tester.flash(ONE_WAY)
+        await tester.flash(ONE_WAY, panel_id="P1")
     await tester.close()
 
 
@@ -122,7 +123,7 @@ async def test_sweep_during_which_the_cabinet_was_opened_is_none(transcript, cir
     tester = driver(script.url)
     await tester.connect()
     with pytest.raises(InterlockOpen):
-        await tester.flash(ONE_WAY)
+        await tester.flash(ONE_WAY, panel_id="P1")
     await tester.close()
 
 
@@ -132,7 +133,7 @@ async def test_sweep_without_its_one_flash_is_none(transcript, flashes):
     tester = driver(script.url)
     await tester.connect()
     with pytest.raises(ProtocolError, match="flashes instead of 1"):
-        await tester.flash(ONE_WAY)
+        await tester.flash(ONE_WAY, panel_id="P1")
     await tester.close()
 
 
@@ -160,7 +161,7 @@ async def test_sweep_that_cannot_be_is_refused(transcript, answer, says):
     tester = driver(script.url)
     await tester.connect()
     with pytest.raises(ProtocolError, match=says):
-        await tester.flash(ONE_WAY)
+        await tester.flash(ONE_WAY, panel_id="P1")
     await tester.close()
 
 
@@ -191,7 +192,7 @@ async def connected(url: str) -> AsyncIterator[FlashScpi]:
 async def test_up_and_down_sweep_of_the_panel_in_the_cabinet(bench, world):
     async with connected(bench.url) as tester:
         before = (await tester.interlock()).lamp_flashes
-        up, down = await tester.flash(FlashSetup(points=100))
+        up, down = await tester.flash(FlashSetup(points=100), panel_id="P1")
         assert (await tester.interlock()).lamp_flashes == before + 2
     truth = world.panel.sweep(Sweep.UP, irradiance=1000, points=100)
     assert np.array_equal(up.voltage, truth.voltage)
@@ -207,7 +208,7 @@ async def test_never_a_flash_with_the_door_open(bench, world, open_part):
     async with connected(bench.url) as tester:
         before = bench.flashes
         with pytest.raises(InterlockOpen):
-            await tester.flash(FlashSetup())
+            await tester.flash(FlashSetup(), panel_id="P1")
     assert (bench.flashes, bench.forbidden) == (before, 0)
 
 
@@ -215,12 +216,15 @@ async def test_tester_refuses_by_itself_when_the_door_opens_at_the_last_moment(b
     async with connected(bench.url) as tester:
         before = bench.flashes
 
-        async def blind() -> None:
+        async def blind() -> Interlock:
             world.door_closed = False
+            return Interlock(
+                door_closed=True, circuit_closed=True, lamp_ready=True, lamp_flashes=before
+            )
 
         tester._require_safe = blind
         with pytest.raises(DeviceRefused, match="interlock"):
-            await tester.flash(FlashSetup())
+            await tester.flash(FlashSetup(), panel_id="P1")
     assert (bench.flashes, bench.forbidden) == (before, 1)
 
 
@@ -228,21 +232,46 @@ async def test_sweep_kept_from_before_a_restart_is_not_taken(bench, world):
     first, second = (FlashScpi(FlashScpiSettings(url=bench.url, timeout=0.4)) for _ in range(2))
     setup = FlashSetup(points=20, both_directions=False)
     await first.connect()
-    await first.flash(setup)
+    await first.flash(setup, panel_id="P1")
     await first.close()
     world.panel = make_panel(2, condition=Condition.SOUND)
     bench.faults.once("old_sweep")
     await second.connect()
     with pytest.raises(ProtocolError, match="it returned sweep"):
-        await second.flash(setup)
+        await second.flash(setup, panel_id="P1")
     await second.close()
+
+
+@pytest.mark.parametrize("panel_id", ["", " ", "P1;INIT", "P1\nINIT", "P1,P2"])
+async def test_nothing_flashes_for_a_panel_that_was_not_identified(bench, panel_id):
+    before = bench.flashes
+    async with connected(bench.url) as tester:
+        with pytest.raises(DeviceRefused, match="No panel was identified"):
+            await tester.flash(FlashSetup(), panel_id=panel_id)
+    assert bench.flashes == before
+
+
+@pytest.mark.parametrize("missing", ["LAMP:CHAR", "TRAC:PAN P1", None])
+async def test_tester_itself_refuses_without_lamp_or_panel(bench, missing):
+    """Whatever a driver sends: charged lamp and named panel are good for one flash."""
+    before = bench.flashes
+    async with connected(bench.url) as tester:
+        for command in ("TRAC:ID 1", "LAMP:CHAR", "TRAC:PAN P1"):
+            if command != missing:
+                await tester._link.write(command)
+        if missing is None:
+            await tester._link.write("INIT")
+            await tester._link.write("LAMP:CHAR")
+        with pytest.raises(DeviceRefused, match="conflict"):
+            await tester._link.write("INIT")
+    assert bench.flashes == before + (missing is None)
 
 
 async def test_lamp_that_does_not_charge(bench):
     bench.faults.always("lamp_fails")
     async with connected(bench.url) as tester:
-        with pytest.raises(DeviceRefused, match=r"INIT.*conflict"):
-            await tester.flash(FlashSetup())
+        with pytest.raises(DeviceRefused, match="lamp is cooling"):
+            await tester.flash(FlashSetup(), panel_id="P1")
         assert not (await tester.interlock()).lamp_ready
 
 
@@ -263,9 +292,9 @@ async def test_measurement_that_failed_is_none_and_the_next_is_sound(bench, worl
     async with connected(bench.url) as tester:
         bench.faults.once(fault)
         with pytest.raises(error):
-            await tester.flash(FlashSetup(points=50))
+            await tester.flash(FlashSetup(points=50), panel_id="P1")
         bench.faults.clear()
-        (curve,) = await tester.flash(FlashSetup(points=50, both_directions=False))
+        (curve,) = await tester.flash(FlashSetup(points=50, both_directions=False), panel_id="P1")
     truth = world.panel.sweep(Sweep.UP, irradiance=1000, points=50)
     assert np.array_equal(curve.current, truth.current)
 
@@ -273,4 +302,4 @@ async def test_measurement_that_failed_is_none_and_the_next_is_sound(bench, worl
 async def test_setup_beyond_the_tester(bench):
     async with connected(bench.url) as tester:
         with pytest.raises(DeviceRefused, match=r"SOUR:IRR 5000.*out of range"):
-            await tester.flash(FlashSetup(irradiance=5000))
+            await tester.flash(FlashSetup(irradiance=5000), panel_id="P1")
