@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from drivers.errors import DeviceError, IdentityChanged
-from drivers.roles import Device, WashCommand, WashState, WashStatus, Zone
+from drivers.errors import DeviceError
+from drivers.roles import WashCommand, WashState, WashStatus, Zone
 from drivers.tasks import end
 from evidence.curves import merge_nameplates
 from grading.values import (
@@ -25,6 +25,7 @@ from grading.values import (
 from station.board import Answer, Board
 from station.cabinet import Devices, MeasurementSettings, ScanBuffer
 from station.clock import Clock, SystemClock
+from station.connections import Connection
 from station.journal import Journal
 from station.outbox import Outbox
 from station.packml import LineMachine
@@ -50,7 +51,8 @@ class StationOptions:
 
     station_id: str = "station-1"
     poll_interval: float = 0.2  # s, between two readings of the washer
-    reconnect_interval: float = 2.0  # s
+    reconnect_interval: float = 2.0  # s, between two looks at a link, and the first wait
+    reconnect_longest: float = 15.0  # s, that the wait for a lost device grows to
     dark_frame_every: int = 25  # panels
 
 
@@ -72,7 +74,6 @@ class Station:
         self.options = options or StationOptions()
         self.settings = settings or MeasurementSettings()
         self.clock = clock or SystemClock()
-        self.instruments: dict[str, Instrument] = {}
         self.evidence_dir = data_dir / "evidence"
         self.journal = Journal(data_dir / "journal.sqlite")
         self.board = Board(self.clock)
@@ -89,7 +90,11 @@ class Station:
         self._tracker = Tracker()
         self._visits: dict[str, Visit] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._connected: dict[str, bool] = dict.fromkeys(devices.all(), False)
+        wait, longest = self.options.reconnect_interval, self.options.reconnect_longest
+        self._connections = {
+            role: Connection(role, device, self.board, self.clock, wait, longest)
+            for role, device in devices.all().items()
+        }
         self._washer_status: WashStatus | None = None
         self._latest: str | None = None
         self._dark: ImageArray | None = None
@@ -108,8 +113,8 @@ class Station:
         """Connect the devices and go on with the visits that the journal holds."""
         for saved in self.journal.open_visits():
             self._resume(restore(saved))
-        for role, device in self.devices.all().items():
-            self._spawn(self._keep_connected(role, device))
+        for connection in self._connections.values():
+            self._spawn(connection.keep())
         self._spawn(self._watch_washer())
         self._spawn(self.outbox.run())
         self._spawn(self._take_scans())
@@ -163,6 +168,12 @@ class Station:
         self.board.changed()
 
     # --- what a visit needs (station.visit.Line) -------------------------------------------------
+
+    @property
+    def instruments(self) -> dict[str, Instrument]:
+        """Return who answered, by role."""
+        known = {role: link.instrument for role, link in self._connections.items()}
+        return {role: instrument for role, instrument in known.items() if instrument is not None}
 
     async def running(self) -> None:
         """Wait until the line is in Execute."""
@@ -326,43 +337,13 @@ class Station:
     def _device_views(self) -> list[DeviceView]:
         return [
             DeviceView(
-                name=device.name,
-                role=role,
-                connected=self._connected[role],
-                instrument=self.instruments.get(role),
+                name=connection.device.name,
+                role=connection.role,
+                connected=connection.connected,
+                instrument=connection.instrument,
             )
-            for role, device in self.devices.all().items()
+            for connection in self._connections.values()
         ]
-
-    async def _keep_connected(self, role: str, device: Device) -> None:
-        """Connect, and connect again whenever the link was lost."""
-        while True:
-            try:
-                instrument = await device.connect()
-                self._check_identity(role, device, instrument)
-            except DeviceError as error:
-                self._set_connected(role, connected=False)
-                self.board.raise_device_alarm(error)
-            else:
-                if not self._connected[role]:
-                    self.board.clear_device_alarms(device.name)
-                self._set_connected(role, connected=True)
-            await self.clock.sleep(self.options.reconnect_interval)
-
-    def _check_identity(self, role: str, device: Device, instrument: Instrument) -> None:
-        known = self.instruments.setdefault(role, instrument)
-        if known != instrument:
-            raise IdentityChanged(
-                device.name,
-                f"{instrument.maker} {instrument.model} {instrument.serial} answers instead of "
-                f"{known.maker} {known.model} {known.serial}.",
-                "Restart the station once the calibration of the new instrument is entered.",
-            )
-
-    def _set_connected(self, role: str, *, connected: bool) -> None:
-        if self._connected[role] != connected:
-            self._connected[role] = connected
-            self.board.changed()
 
     # --- the washer -------------------------------------------------------------------------------
 
@@ -375,7 +356,9 @@ class Station:
 
     async def _watch_washer(self) -> None:
         while True:
-            if self._connected["washer"]:
+            if not self._connections["washer"].connected:
+                await self._hold_for_cause()
+            else:
                 try:
                     status = await self.devices.washer.status()
                 except DeviceError as error:
