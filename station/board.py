@@ -130,8 +130,16 @@ class Board:
             active=True,
             acknowledged=False,
             raised_at=self._clock.now(),
+            first_out=self._is_first(alarm_id),
         )
         self.changed()
+
+    def _is_first(self, alarm_id: str) -> bool:
+        """Whether no other alarm stands; one that stands already keeps its mark."""
+        standing = self._alarms.get(alarm_id)
+        if standing is not None and standing.active:
+            return standing.first_out
+        return not any(alarm.active for alarm in self._alarms.values())
 
     def raise_device_alarm(self, error: DeviceError) -> None:
         """Raise the alarm of a device's error."""

@@ -125,7 +125,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmView:
-    """An alarm that stands or is not acknowledged yet (ISA-18.2)."""
+    """An alarm that stands or is not acknowledged yet (ISA-18.2).
+
+    ``first_out`` marks the one that came while no other stood: look there for the cause.
+    """
 
     alarm_id: str
     code: str
@@ -135,6 +138,7 @@ class AlarmView:
     active: bool
     acknowledged: bool
     raised_at: str
+    first_out: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,3 +74,24 @@ async def test_a_slow_screen_skips_to_the_newest_state(board):
         board.changed()
     assert await asyncio.wait_for(anext(changes), 5) == first + 5
     await changes.aclose()
+
+
+async def test_first_alarm_of_a_row_keeps_its_mark(board):
+    for device in ("washer", "tester", "camera"):
+        board.raise_alarm("DeviceTimeout", device, "It did not answer.", "Look at its cable.")
+    board.raise_alarm("DeviceTimeout", "washer", "It still does not.", "Look at its cable.")
+    board.clear_alarm("DeviceTimeout", "washer")
+    assert {a.device: a.first_out for a in board.alarms} == {
+        "washer": True, "tester": False, "camera": False,
+    }  # fmt: skip
+    board.raise_alarm("DeviceTimeout", "washer", "Again.", "Look at its cable.")
+    assert not any(a.first_out for a in board.alarms if a.active)
+
+
+async def test_first_mark_is_given_anew_once_all_is_well(board):
+    for device in ("washer", "tester"):
+        board.raise_alarm("DeviceTimeout", device, "It did not answer.", "Look at its cable.")
+    for device in ("washer", "tester"):
+        board.clear_device_alarms(device)
+    board.raise_alarm("DeviceTimeout", "tester", "It did not answer.", "Look at its cable.")
+    assert [a.device for a in board.alarms if a.first_out and a.active] == ["tester"]
