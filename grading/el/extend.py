@@ -52,9 +52,10 @@ def _surely_beyond(image: NDArray[np.float32], grid: Grid, side: str, least: flo
     """How many more rows or columns are surely there: 1, or 2 by both together, or 0."""
     if not _may_grow(grid, side):
         return 0
-    first = _evidence(image, _grow(grid, side), side, least)
-    if first > _SURE:
+    next_one = _grow(grid, side)
+    if _evidence(image, next_one, side, least) > _SURE:
         return 1
+    first = _evidence(image, next_one, side, -np.inf)
     if first < 0.4 * _SURE:
         return 0
     second = _evidence(image, _grow(grid, side, 2), side, least)

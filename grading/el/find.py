@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from grading.el.region import lit_mask, lit_view
 from grading.errors import ImageError
 
 _FINDING_SIZE = 1800  # px of the long side on which the grid is found
+_BEYOND = (1.0, 4.0)  # weight of light beyond a side, at the first and at the second look
 _LEAST_CELL = 48.0  # px of a cell's long side
 _LEAST_SEEN = 0.5  # share of the borders between cells
 _LEAST_DIPS = 0.4  # share of these that are dips
@@ -48,17 +50,25 @@ def find_grid(signal: FloatImage, noise: float, step: float = 1.0) -> Grid:
     Raises:
         ImageError: there is no module, or only part of one, in the picture.
     """
-    lit = lit_view(lit_mask(signal))
-    start, _, _ = count_cells(signal, lit)
-    fit = refine(signal, start, noise)
-    again, _, _ = count_cells(signal, _whole(fit.grid))
-    if not _alike(again, fit.grid):
-        fit = refine(signal, again, noise)
-    _refuse_misfit(signal, lit, fit)
+    mask = lit_mask(signal)
+    for weight in _BEYOND:
+        fit = _fit_lit(signal, lit_view(mask, weight), noise)
+        if _is_module(fit):
+            break
+    else:
+        _refuse(signal, lit_view(mask, 0.0), fit)
     grid = fit.grid
     while (grown := cells_beyond(signal, grid, _LEAST_STEP * step)) is not None:
         grid = refine(signal, grown, noise).grid
     return grid
+
+
+def _fit_lit(signal: FloatImage, lit: View, noise: float) -> Fit:
+    """Count and fit the cells of the lit area, and count again as the fit sees them."""
+    start, _, _ = count_cells(signal, lit)
+    fit = refine(signal, start, noise)
+    again, _, _ = count_cells(signal, _whole(fit.grid))
+    return fit if _alike(again, fit.grid) else refine(signal, again, noise)
 
 
 def _whole(grid: Grid) -> View:
@@ -74,16 +84,17 @@ def _alike(one: Grid, other: Grid) -> bool:
     )
 
 
-def _refuse_misfit(signal: FloatImage, lit: View, fit: Fit) -> None:
-    cell = min(fit.grid.cell_size())
-    if (
+def _is_module(fit: Fit) -> bool:
+    return (
         fit.seen >= _LEAST_SEEN
         and fit.dips >= _LEAST_DIPS
-        and fit.rms <= 0.3 + 0.012 * cell
+        and fit.rms <= 0.3 + 0.012 * min(fit.grid.cell_size())
         and fit.depth >= _LEAST_DEPTH
         and shape_error(fit.grid) <= _WORST_SHAPE
-    ):
-        return
+    )
+
+
+def _refuse(signal: FloatImage, lit: View, fit: Fit) -> NoReturn:
     whole = Grid(columns=Axis(cells=1, gap=0.0), rows=Axis(cells=1, gap=0.0), view=lit)
     if blur(signal, whole) > _WORST_BLUR * max(whole.cell_size()):
         raise ImageError("blurred", "The picture is too blurred to see the cells in.", FOCUS)

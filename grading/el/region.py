@@ -40,8 +40,11 @@ def lit_mask(signal: FloatImage) -> Mask:
     return np.asarray(keep[labels], dtype=np.uint8)
 
 
-def lit_view(mask: Mask) -> View:
+def lit_view(mask: Mask, beyond: float = 1.0) -> View:
     """Return the view that takes the unit square to the lit region, lens bend included.
+
+    ``beyond`` weighs light that lies outside a side against light that lies along it: parts cut
+    off along one busbar in many cells of a row make a false side.
 
     Raises:
         ImageError: nothing shines, or the lit region runs out of the picture.
@@ -51,7 +54,7 @@ def lit_view(mask: Mask) -> View:
     _refuse_cut_off(mask)
     points = np.argwhere(mask[::4, ::4])[:, ::-1].astype(np.float32)
     rectangle = cv2.minAreaRect(points)
-    sides = _side_points(mask, _axes(rectangle[2]))
+    sides = _side_points(mask, _axes(rectangle[2]), beyond)
     height, width = mask.shape
     centre, scale = ((width - 1) / 2.0, (height - 1) / 2.0), float(max(width, height))
     normal = [normalise(side, centre, scale) for side in sides]
@@ -78,7 +81,7 @@ def _axes(angle: float) -> Array:
     return np.stack((right, [-right[1], right[0]]))
 
 
-def _side_points(mask: Mask, axes: Array) -> list[Array]:
+def _side_points(mask: Mask, axes: Array, beyond: float) -> list[Array]:
     """Points (m, 2) of the top, right, bottom and left side of the lit area, x and y."""
     height, width = mask.shape
     centre = np.array([(width - 1) / 2.0, (height - 1) / 2.0])
@@ -91,15 +94,15 @@ def _side_points(mask: Mask, axes: Array) -> list[Array]:
     flipped = upright[::-1, ::-1]
     far = np.array([size - 1.0, size - 1.0])
     sides = (
-        _outermost(upright),
-        far - _outermost(flipped.T)[:, ::-1],
-        far - _outermost(flipped),
-        _outermost(upright.T)[:, ::-1],
+        _outermost(upright, beyond),
+        far - _outermost(flipped.T, beyond)[:, ::-1],
+        far - _outermost(flipped, beyond),
+        _outermost(upright.T, beyond)[:, ::-1],
     )
     return [(side - half) @ axes + centre for side in sides]
 
 
-def _outermost(mask: NDArray[Any]) -> Array:
+def _outermost(mask: NDArray[Any], beyond: float) -> Array:
     """First lit pixel of each column, those kept that lie on the side's main curve, (m, 2)."""
     columns = np.flatnonzero(mask.any(axis=0))
     first = mask[:, columns].argmax(axis=0).astype(np.float64) - 0.5
@@ -107,11 +110,11 @@ def _outermost(mask: NDArray[Any]) -> Array:
     x, y = columns[trim : len(columns) - trim].astype(np.float64), first[trim : len(first) - trim]
     if len(x) < 16:
         raise ImageError("not_a_module", "The lit area is too small for a module.", _AIM)
-    kept = np.abs(y - _main_curve(x, y)) <= max(1.5, 0.004 * len(mask))
+    kept = np.abs(y - _main_curve(x, y, beyond)) <= max(1.5, 0.004 * len(mask))
     return np.stack((x[kept], y[kept]), axis=-1)
 
 
-def _main_curve(x: Array, y: Array) -> Array:
+def _main_curve(x: Array, y: Array, beyond: float) -> Array:
     """Straight or slightly bent curve that most points follow: best of many two-point lines."""
     left, right = np.meshgrid(np.linspace(0.0, 0.45, 10), np.linspace(0.55, 1.0, 10))
     first = (left.ravel() * (len(x) - 1)).astype(int)
@@ -120,7 +123,8 @@ def _main_curve(x: Array, y: Array) -> Array:
     lines = y[first][:, None] + slope[:, None] * (x[None, :] - x[first][:, None])
     tolerance = max(2.0, 0.008 * len(x))
     near = np.abs(y - lines) <= tolerance
-    best = near[int(np.argmax(near.sum(axis=1)))]
+    outside = y < lines - tolerance
+    best = near[int(np.argmax(near.sum(axis=1) - beyond * outside.sum(axis=1)))]
     scaled = (x - x.mean()) / len(x)
     for _ in range(3):
         curve = np.polyval(np.polyfit(scaled[best], y[best], 2), scaled)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -11,7 +13,7 @@ from grading.el.correction import correct
 from grading.el.find import find_grid, finding_size
 from grading.el.grid import Grid
 from grading.values import ELImage
-from simulators.el_module import LAYOUTS
+from simulators.el_module import LAYOUTS, Camera, draw_module, take_photo
 
 
 def grid_of(photo, *, frames=False) -> Grid:
@@ -121,3 +123,17 @@ def test_turned_and_mirrored_pictures_agree(shoot):
         apart = np.linalg.norm(centres[:, None] - ours[None], axis=-1).min(axis=1)
         assert len(centres) == len(ours)
         assert apart.max() < 0.01 * cell
+
+
+def test_parts_cut_off_along_a_side_do_not_move_it():
+    """Seven of ten cells of the edge row are dark beyond their first busbar."""
+    module = draw_module(np.random.default_rng(8), layout=(6, 10, False), kinds=10)
+    style = replace(module.style, busbars=2, busbar_width=0.014, busbar_level=0.6)
+    sound = replace(module.cells[0], cracks=(), areas=(), strips=(1.0, 1.0), level=1.0)
+    cut_off = replace(sound, strips=(0.05, 1.0), strip_rise=30.0)
+    edge = tuple(sound if column in (1, 4, 8) else cut_off for column in range(10))
+    assert_found(
+        take_photo(
+            replace(module, style=style, cells=edge + (sound,) * 50), Camera(roll=0.03, k1=-0.04)
+        )
+    )
