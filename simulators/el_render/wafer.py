@@ -109,8 +109,9 @@ def _clouds(rng: np.random.Generator, texture: TextureSpec, side: int) -> Image:
 def _clusters(rng: np.random.Generator, texture: TextureSpec, side: int) -> Image:
     """Dislocation clusters as etched wafers show them: frayed at every scale, sharp on one side."""
     height = np.zeros((side, side), np.float32)
-    scale, weight = texture.cluster_scale, 1.0
-    while scale * side > 1.2:
+    finest = 1.2 / side
+    scale, weight = max(texture.cluster_scale, 1.01 * finest), 1.0
+    while scale > finest:
         height += np.float32(weight) * _drawn_out(rng, texture, side, scale)
         scale, weight = scale / 2.1, weight * 0.72
     where = smooth_noise(rng, side, 0.35)
