@@ -47,7 +47,7 @@ def render_cell(
     wafer = wafer_light(spec.texture, side)
     metal, busbars = metal_light(style, spec, side, rng)
     crack_light, crack_mask = draw_cracks(spec.cracks, side, rng)
-    area_light, area_mask = draw_areas(spec.areas, crack_mask, style, rng)
+    area_light, area_mask = draw_areas(spec.areas, spec.cracks, style, side, rng)
     finger_light, finger_mask = draw_fingers(spec.fingers, side)
     outline = wafer_outline(style, spec, side)
     sound = wafer * finger_light

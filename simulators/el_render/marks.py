@@ -16,6 +16,7 @@ from simulators.el_render.wafer import Image, grid, smooth_noise
 
 SEEN_WIDTH = 0.009  # of the side: no crack looks thinner than the blur of a sharp picture
 FINE = 2  # lines are drawn this much larger and averaged down
+ENCLOSED = 160  # side at which cut-off areas are found, so that they do not hang on the picture's
 Mask = NDArray[np.bool_]
 
 
@@ -46,16 +47,16 @@ def draw_fingers(fingers: Sequence[FingerSpec], side: int) -> tuple[Image, Mask]
 
 def draw_areas(
     areas: Sequence[AreaSpec],
-    barrier: Mask,
+    cracks: Sequence[CrackSpec],
     style: ModuleStyle,
+    side: int,
     rng: np.random.Generator,
 ) -> tuple[Image, Mask]:
-    """Light left in dim and dark areas; ``barrier`` are the pixels of cracks."""
-    side = barrier.shape[0]
+    """Light left in dim and dark areas; ``cracks`` bound those that have no outline."""
     light = np.ones((side, side), np.float32)
     mask = np.zeros((side, side), bool)
     for area in areas:
-        inside = _inside(area, barrier, style)
+        inside = _inside(area, cracks, style, side)
         if inside is None:
             continue
         if area.ragged:
@@ -80,31 +81,38 @@ def _line(points: Sequence[tuple[float, float]], width: float, side: int) -> Ima
     return cover.astype(np.float32) * np.float32(min(1.0, width * scale / thick) / 255)
 
 
-def _inside(area: AreaSpec, barrier: Mask, style: ModuleStyle) -> Mask | None:
-    side = barrier.shape[0]
+def _inside(
+    area: AreaSpec, cracks: Sequence[CrackSpec], style: ModuleStyle, side: int
+) -> Mask | None:
     if area.polygon:
         canvas = np.zeros((side, side), np.uint8)
         pixels = np.rint(np.asarray(area.polygon) * side * 16 - 8).astype(np.int32)
         cv2.fillPoly(canvas, [pixels.reshape(-1, 1, 2)], 1, cv2.LINE_8, 4)
         return canvas.astype(bool)
-    return _enclosed(area, barrier, style)
+    found = _enclosed(area, cracks, style)
+    if found is None:
+        return None
+    return cv2.resize(found, (side, side), interpolation=cv2.INTER_LINEAR) > 127
 
 
-def _enclosed(area: AreaSpec, barrier: Mask, style: ModuleStyle) -> Mask | None:
+def _enclosed(
+    area: AreaSpec, cracks: Sequence[CrackSpec], style: ModuleStyle
+) -> NDArray[np.uint8] | None:
     """The area around the seed that cracks, busbars and edges cut off, a quarter at most."""
-    side = barrier.shape[0]
-    walls = barrier.astype(np.uint8)
+    walls = np.zeros((ENCLOSED, ENCLOSED), np.uint8)
+    for crack in cracks:
+        walls |= _line(crack.points, max(crack.width, SEEN_WIDTH), ENCLOSED) > 0.4
     for centre in busbar_positions(style):
-        row = int(centre * side)
+        row = int(centre * ENCLOSED)
         walls[max(row - 1, 0) : row + 1] = 1
-    x, y = (min(int(value * side), side - 1) for value in area.seed or (0.5, 0.5))
+    x, y = (min(int(value * ENCLOSED), ENCLOSED - 1) for value in area.seed or (0.5, 0.5))
     if walls[y, x]:
         return None
     _, parts = cv2.connectedComponents(1 - walls, connectivity=4)
-    inside: Mask = parts == parts[y, x]
+    inside = np.asarray(parts == parts[y, x], np.uint8)
     if not 0.003 < inside.mean() < 0.25:
         return None
-    return cv2.dilate(inside.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    return np.asarray(cv2.dilate(inside, np.ones((3, 3), np.uint8)) * 255, np.uint8)
 
 
 def _ragged(inside: Mask, reach: float, rng: np.random.Generator) -> Mask:

@@ -54,6 +54,14 @@ def test_a_sound_cell_has_no_damage(seed: int) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32))
+def test_damage_does_not_hang_on_the_size_of_the_picture(seed: int) -> None:
+    """The curve and the picture of a panel, rendered at two sizes, tell of the same lost area."""
+    small, large = (random_cell(seed, side, defective=True) for side in (48, 160))
+    assert small.damage == pytest.approx(large.damage, abs=0.05)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32))
 def test_damage_takes_light_where_the_truth_says(seed: int) -> None:
     """The same cell without its defects is brighter there, and the same elsewhere."""
     rng = np.random.default_rng(seed)
