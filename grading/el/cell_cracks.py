@@ -8,6 +8,7 @@ one of Zhang & Suen eats slanting lines two pixels wide.)
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import hypot
 from typing import Any
 
 import cv2
@@ -118,5 +119,5 @@ def _bend(path: list[tuple[int, int]], pixel: tuple[int, int]) -> float:
     back = path[max(0, len(path) - 6)]
     ahead = (path[-1][0] - back[0], path[-1][1] - back[1])
     step = (pixel[0] - path[-1][0], pixel[1] - path[-1][1])
-    norm = float(np.hypot(*ahead) * np.hypot(*step)) or 1.0
+    norm = hypot(*ahead) * hypot(*step) or 1.0
     return -(ahead[0] * step[0] + ahead[1] * step[1]) / norm

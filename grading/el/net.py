@@ -1,4 +1,4 @@
-"""The small network, run by OpenCV on the processor.
+"""The small network, run by ONNX Runtime on one thread of the processor.
 
 The ONNX graph (cell picture → class masks and a defect logit) travels as bytes. Reading it from
 disk is the caller's job (``evidence.weights``), so that this room stays pure.
@@ -6,12 +6,12 @@ disk is the caller's job (``evidence.weights``), so that this room stays pure.
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+from onnxruntime import InferenceSession, SessionOptions
+from onnxruntime.capi import onnxruntime_pybind11_state as broken
 
 from grading.el.cell_stack import Stack
 from grading.errors import ImageError
@@ -35,21 +35,24 @@ class NetOutput:
 
 @dataclass(frozen=True, slots=True)
 class CellModel:
-    """A loaded network; safe to share between threads (OpenCV's nets are not, hence the lock)."""
+    """A loaded network; safe to share between threads."""
 
-    _net: cv2.dnn.Net
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _session: InferenceSession
 
     @classmethod
     def from_bytes(cls, graph: bytes) -> CellModel:
         """Load an ONNX graph.
 
         Raises:
-            ImageError: the bytes are not a graph that OpenCV can run.
+            ImageError: the bytes are not a graph that ONNX Runtime can run.
         """
+        options = SessionOptions()
+        # Panels are what runs in parallel, and one thread sums in one order: the same to the bit.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4
         try:
-            return cls(cv2.dnn.readNetFromONNX(np.frombuffer(graph, np.uint8)))
-        except cv2.error as error:
+            return cls(InferenceSession(graph, options, providers=["CPUExecutionProvider"]))
+        except (broken.InvalidArgument, broken.InvalidProtobuf, broken.InvalidGraph) as error:
             raise ImageError(
                 "model_invalid",
                 "The cell model is not an ONNX graph that can be run.",
@@ -76,10 +79,10 @@ class CellModel:
         seen = np.clip(np.flip(cells, flip), 0, CEILING)
         masks = np.empty((len(cells), 5, *cells.shape[1:]), np.float32)
         logit = np.empty(len(cells), np.float32)
-        with self._lock:
-            for start in range(0, len(cells), BATCH):
-                part = slice(start, start + BATCH)
-                self._net.setInput(np.ascontiguousarray(seen[part, None], np.float32))
-                found, odds = self._net.forward(["masks", "logit"])
-                masks[part], logit[part] = found, odds.reshape(-1)
+        name = self._session.get_inputs()[0].name
+        for start in range(0, len(cells), BATCH):
+            part = slice(start, start + BATCH)
+            batch = np.ascontiguousarray(seen[part, None], np.float32)
+            found, odds = self._session.run(["masks", "logit"], {name: batch})
+            masks[part], logit[part] = found, odds.reshape(-1)
         return np.flip(masks, tuple(axis + 1 for axis in flip)), logit
