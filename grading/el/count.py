@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from grading.el.comb import Comb, dip_profile, read_combs
 from grading.el.grid import Axis, Grid
 from grading.el.lens import Array, View, dense_map
+from grading.el.usual import is_usually_lit
 
 _LONG = 1200  # px of the upright picture's long side
 _SHORT = 720  # px, at least, of its short side
 _SHAPES = {1.0: 0.0, 0.5: -1.0, 1.0 / 3.0: -4.0}  # short/long side of a cell: log prior
 _SHAPE_SPREAD = 0.07  # of the log of a cell's aspect as measured
+_UNUSUAL = -3.0  # log prior of a layout that is not made in number
 
 
 def count_cells(image: NDArray[np.float32], lit: View) -> tuple[Grid, Comb, Comb]:
@@ -69,7 +71,7 @@ def _likelihood(x: Comb, y: Comb, *, aspect: float) -> float:
         vertical = x.score + y.plain if ratio >= 1 else -np.inf
         horizontal = x.plain + y.score if ratio <= 1 else -np.inf
         readings.append(max(vertical, horizontal) + _shape_prior(shape, ratio))
-    return float(max(readings))
+    return float(max(readings)) + (0.0 if is_usually_lit(x.cells, y.cells) else _UNUSUAL)
 
 
 def _all_shapes() -> Array:

@@ -16,17 +16,13 @@ from numpy.typing import NDArray
 
 from grading.el.grid import Grid
 from grading.el.lens import Array
+from grading.el.usual import is_usual
 
 _SURE = 4.0  # standard errors of the mean dip
+_BEYOND_DOUBT = 6.0  # bright lines too: deep in the dark the back sheet outshines the cells
 _LIKELY = 2.5  # standard errors, where it makes a usual module
 _DARK = 0.15  # of the bright cells: a bypassed string
 _SIDES = ("top", "right", "bottom", "left")
-_USUAL = frozenset(
-    (
-        *((4, 9), (6, 8), (6, 9), (6, 10), (6, 11), (6, 12), (8, 12), (8, 16)),
-        *((6, 18), (6, 20), (6, 22), (6, 24)),
-    )
-)
 _MOST = 30  # cells along one axis
 _ALONG = np.linspace(0.15, 0.85, 40)
 _OFFSET = np.linspace(-0.16, 0.16, 49)
@@ -43,11 +39,6 @@ def cells_beyond(image: NDArray[np.float32], grid: Grid, least: float) -> Grid |
     return _completed(image, grid)
 
 
-def is_usual(grid: Grid) -> bool:
-    """Whether modules of that many rows and columns are made in number."""
-    return tuple(sorted((grid.rows.cells, grid.columns.cells))) in _USUAL
-
-
 def _surely_beyond(image: NDArray[np.float32], grid: Grid, side: str, least: float) -> int:
     """How many more rows or columns are surely there: 1, or 2 by both together, or 0."""
     if not _may_grow(grid, side):
@@ -56,17 +47,16 @@ def _surely_beyond(image: NDArray[np.float32], grid: Grid, side: str, least: flo
     if _evidence(image, next_one, side, least) > _SURE:
         return 1
     first = _evidence(image, next_one, side, -np.inf)
-    if first < 0.4 * _SURE:
-        return 0
-    second = _evidence(image, _grow(grid, side, 2), side, least)
-    return 2 if (first + second) / np.sqrt(2.0) > _SURE else 0
+    second = _evidence(image, _grow(grid, side, 2), side, -np.inf)
+    for steps, evidence in ((1, first), (2, second)):
+        if abs(evidence) > _BEYOND_DOUBT:
+            return steps
+    together = (first + second) / np.sqrt(2.0)
+    return 2 if first > 0.4 * _SURE and together > _SURE else 0
 
 
 def _completed(image: NDArray[np.float32], grid: Grid) -> Grid | None:
-    """Add one or two strings where that makes a usual module, on weaker evidence.
-
-    Deep in the dark the back sheet may scatter more than the cells glow, so gaps may be bright.
-    """
+    """Add one or two strings where that makes a usual module, on weaker evidence of either sign."""
     if is_usual(grid):
         return None
     best, strongest = None, 0.0

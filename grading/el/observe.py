@@ -19,6 +19,9 @@ _ALONG = np.linspace(0.24, 0.76, 21)  # where a border is sampled, in pitches
 _STEPS = 61  # samples across
 _LEAST_REACH = 4.5  # px to either side, beyond any blur
 _UNLIKE = 0.45  # a neighbour darker than this share of the other makes a step, not a dip
+_LEAST_HALF_CUT = 12  # cells along the axis that a middle gap divides
+_LEAST_JUMP = 0.03  # pitches
+_SURE = 8.0  # standard errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,29 @@ def see_borders(
         sigma=sigma[seen],
         depth=depth[seen],
     )
+
+
+def wide_middle(borders: Borders, axis: Axis) -> float:
+    """Return how far the places of ``borders`` jump in the middle [pitch]; 0.0 where they do not.
+
+    A half-cut module's middle gap shows as a step in a smooth curve (cubic: perspective and
+    lens) through the gaps between cells, fitted by reweighted least squares (Tukey's biweight).
+    """
+    gaps = (borders.side == 0) & (borders.index != axis.cells // 2)
+    if axis.middle or axis.cells % 2 or axis.cells < _LEAST_HALF_CUT or gaps.sum() < axis.cells:
+        return 0.0
+    x, y = borders.index[gaps] / axis.cells - 0.5, (borders.place - borders.index)[gaps]
+    terms = np.column_stack((x**3, x**2, x, np.ones_like(x), np.sign(x) / 2.0))
+    weight = np.ones_like(y)
+    for _ in range(5):
+        found = np.linalg.lstsq(terms * weight[:, None], y * weight)[0]
+        off = y - terms @ found
+        scale = 4.685 * 1.4826 * float(np.median(np.abs(off))) + 1e-6
+        weight = np.maximum(1.0 - (off / scale) ** 2, 0.0)
+    spread = np.linalg.pinv((terms * weight[:, None]).T @ (terms * weight[:, None]))[-1, -1]
+    error = scale / 4.685 * np.sqrt(max(float(spread), 0.0))
+    jump = float(found[-1])
+    return jump if jump > max(_LEAST_JUMP, _SURE * error) else 0.0
 
 
 def _expected(axis: Axis) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

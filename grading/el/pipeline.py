@@ -10,13 +10,13 @@ from grading.el.busbars import count_busbars
 from grading.el.cell_marks import INACTIVE
 from grading.el.cells import CellJudgements, judge_cells
 from grading.el.correction import Corrected, correct, shrink
-from grading.el.extend import is_usual
 from grading.el.find import FOCUS, find_grid, finding_size, refuse_cut_off, refuse_small
 from grading.el.grid import Grid
 from grading.el.net import CellModel
 from grading.el.quality import sharpness, signal_to_noise
 from grading.el.rectify import SIDE, cut_cells, even_out, place_in_image
 from grading.el.risk import module_findings
+from grading.el.usual import is_usual
 from grading.errors import ImageError
 from grading.values import (
     Crack,

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from grading.el.grid import Grid
+from grading.el.grid import Axis, Grid
 from grading.el.lens import Array
-from grading.el.observe import Borders, see_borders
+from grading.el.observe import Borders, see_borders, wide_middle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +34,18 @@ def refine(image: NDArray[np.float32], grid: Grid, noise: float) -> Fit:
     for reach in (0.13, 0.08, 0.08):
         across = see_borders(image, grid, vertical=True, reach=reach, noise=noise)
         down = see_borders(image, grid, vertical=False, reach=reach, noise=noise)
+        grid = replace(
+            grid,
+            columns=_opened(grid.columns, wide_middle(across, grid.columns)),
+            rows=_opened(grid.rows, wide_middle(down, grid.rows)),
+        )
         fit = _fit(grid, across, down)
         grid = fit.grid
     return fit
+
+
+def _opened(axis: Axis, middle: float) -> Axis:
+    return replace(axis, middle=middle) if middle else axis
 
 
 def _fit(grid: Grid, across: Borders, down: Borders) -> Fit:

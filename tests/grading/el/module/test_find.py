@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -13,7 +14,7 @@ from grading.el.correction import correct
 from grading.el.find import find_grid, finding_size
 from grading.el.grid import Grid
 from grading.values import ELImage
-from simulators.el_module import LAYOUTS, Camera, draw_module, take_photo
+from simulators.el_module import LAYOUTS, Camera, draw_camera, draw_module, take_photo
 
 
 def grid_of(photo, *, frames=False) -> Grid:
@@ -52,6 +53,26 @@ def test_every_layout(shoot, layout):
 @pytest.mark.parametrize("layout", [(6, 10, False), (6, 20, True)], ids=["full", "half"])
 def test_dark_strings_keep_their_cells(shoot, layout, dark):
     assert_found(shoot(layout, dark=dark, k1=-0.03, roll=-0.08))
+
+
+@pytest.mark.parametrize(("gap", "seed"), [(0.03, 0), (0.03, 3), (0.05, 2)])
+def test_a_narrow_middle_gap_is_seen(gap, seed):
+    """A gap that no comb tells from the others moves half of the cells."""
+    rng = np.random.default_rng(seed)
+    layout = (6, 20, True) if seed % 2 else (6, 24, True)
+    module = replace(draw_module(rng, layout=layout, kinds=8), middle_gap=gap)
+    assert_found(take_photo(module, draw_camera(rng)))
+
+
+def test_bright_gaps_between_black_cells():
+    """Deep in the dark the back sheet scatters more light than the cells give."""
+    rng = np.random.default_rng(4)
+    module = draw_module(rng, layout=(8, 12, False), kinds=8, dark_rows=frozenset({0, 1}))
+    photo = take_photo(replace(module, dark_level=0.0), Camera(roll=0.05))
+    seams = np.zeros(photo.pixels.shape, np.uint16)
+    cells = np.rint(photo.polygons[:2].reshape(-1, 4, 2)).astype(np.int32)
+    cv2.polylines(seams, list(cells), isClosed=True, color=100, thickness=2)
+    assert_found(replace(photo, pixels=photo.pixels + seams))
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
