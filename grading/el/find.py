@@ -39,36 +39,39 @@ def finding_size(signal: FloatImage) -> tuple[FloatImage, float]:
     return shrink(signal, factor), factor
 
 
-def find_grid(signal: FloatImage, noise: float, step: float = 1.0) -> Grid:
+def find_grid(
+    signal: FloatImage, noise: float, step: float = 1.0, lens_k1: float | None = None
+) -> Grid:
     """Return the grid of all cells, dark ones too, fitted to the borders that are seen.
 
     Args:
         signal: the corrected picture, in finding size.
         noise: standard deviation of one of its pixels.
         step: of the converter, in the same counts: much less than it is not seen.
+        lens_k1: the lens' radial term as calibrated (see ``grading.el.lens``), else fitted.
 
     Raises:
         ImageError: there is no module, or only part of one, in the picture.
     """
     mask = lit_mask(signal)
     for weight in _BEYOND:
-        fit = _fit_lit(signal, lit_view(mask, weight), noise)
+        fit = _fit_lit(signal, lit_view(mask, weight), noise, lens_k1)
         if _is_module(fit):
             break
     else:
         _refuse(signal, lit_view(mask, 0.0), fit)
     grid = fit.grid
     while (grown := cells_beyond(signal, grid, _LEAST_STEP * step)) is not None:
-        grid = refine(signal, grown, noise).grid
+        grid = refine(signal, grown, noise, lens_k1).grid
     return grid
 
 
-def _fit_lit(signal: FloatImage, lit: View, noise: float) -> Fit:
+def _fit_lit(signal: FloatImage, lit: View, noise: float, lens_k1: float | None) -> Fit:
     """Count and fit the cells of the lit area, and count again as the fit sees them."""
     start, _, _ = count_cells(signal, lit)
-    fit = refine(signal, start, noise)
+    fit = refine(signal, start, noise, lens_k1)
     again, _, _ = count_cells(signal, _whole(fit.grid))
-    return fit if _alike(again, fit.grid) else refine(signal, again, noise)
+    return fit if _alike(again, fit.grid) else refine(signal, again, noise, lens_k1)
 
 
 def _whole(grid: Grid) -> View:

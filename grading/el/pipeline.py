@@ -44,7 +44,8 @@ def analyse(
 
     Args:
         image: the raw photograph; ``dark`` and ``flat`` are used when given, else the dark level,
-            hot pixels and the lens' fall-off are estimated from the picture.
+            hot pixels and the lens' fall-off are estimated from the picture; so is the lens'
+            distortion where ``lens_k1`` is not given.
         layout: what the module should be (nameplate). A picture of something else is a finding
             ``layout_mismatch`` of severity error: it is another panel's.
         model: the cell network; None judges by classical measures alone.
@@ -59,7 +60,8 @@ def analyse(
     """
     corrected = correct(image)
     small, factor = finding_size(corrected.signal)
-    grid = find_grid(small, corrected.noise * factor, corrected.step).scaled(1.0 / factor)
+    grid = find_grid(small, corrected.noise * factor, corrected.step, image.lens_k1)
+    grid = grid.scaled(1.0 / factor)
     refuse_cut_off(grid, corrected.signal.shape)
     refuse_small(grid)
     quality = _quality(corrected, grid)

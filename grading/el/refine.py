@@ -12,6 +12,8 @@ from grading.el.grid import Axis, Grid
 from grading.el.lens import Array
 from grading.el.observe import Borders, see_borders, wide_middle
 
+_CALIBRATED = 1e-4  # standard uncertainty of a calibrated radial term: thousands of borders pull
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
@@ -29,8 +31,13 @@ class Fit:
     depth: float
 
 
-def refine(image: NDArray[np.float32], grid: Grid, noise: float) -> Fit:
-    """Fit ``grid`` to the picture, looking ever closer (Levenberg-Marquardt, robust loss)."""
+def refine(
+    image: NDArray[np.float32], grid: Grid, noise: float, lens_k1: float | None = None
+) -> Fit:
+    """Fit ``grid`` to the picture, looking ever closer (Levenberg-Marquardt, robust loss).
+
+    ``lens_k1``: the lens' radial term as calibrated; else the grid itself tells it.
+    """
     for reach in (0.13, 0.08, 0.08):
         across = see_borders(image, grid, vertical=True, reach=reach, noise=noise)
         down = see_borders(image, grid, vertical=False, reach=reach, noise=noise)
@@ -39,7 +46,7 @@ def refine(image: NDArray[np.float32], grid: Grid, noise: float) -> Fit:
             columns=_opened(grid.columns, wide_middle(across, grid.columns)),
             rows=_opened(grid.rows, wide_middle(down, grid.rows)),
         )
-        fit = _fit(grid, across, down)
+        fit = _fit(grid, across, down, lens_k1)
         grid = fit.grid
     return fit
 
@@ -48,13 +55,14 @@ def _opened(axis: Axis, middle: float) -> Axis:
     return replace(axis, middle=middle) if middle else axis
 
 
-def _fit(grid: Grid, across: Borders, down: Borders) -> Fit:
+def _fit(grid: Grid, across: Borders, down: Borders, lens_k1: float | None) -> Fit:
     start = _pack(grid)
     if len(across.index) + len(down.index) < 2 * len(start):
         return Fit(grid=grid, rms=float("inf"), seen=0.0, dips=0.0, depth=0.0)
     targets = [_target(grid, across, vertical=True), _target(grid, down, vertical=False)]
     sigma = np.concatenate((across.sigma, down.sigma))
-    prior = np.array([0.02, 0.01, 0.01])
+    expected = np.array([lens_k1 or 0.0, 0.017, 0.017])
+    spread = np.array([0.2 if lens_k1 is None else _CALIBRATED, 0.1, 0.1])
 
     def residuals(parameters: Array) -> Array:
         trial = _unpack(parameters, grid)
@@ -64,8 +72,8 @@ def _fit(grid: Grid, across: Borders, down: Borders) -> Fit:
                 (across, down), targets, (True, False), strict=True
             )
         ]
-        weak = (parameters[[8, 9, 10]] - np.array([0.0, 0.017, 0.017])) / (10 * prior)
-        return np.concatenate((np.concatenate(off) / sigma, weak))
+        prior = (parameters[[8, 9, 10]] - expected) / spread
+        return np.concatenate((np.concatenate(off) / sigma, prior))
 
     found = least_squares(residuals, start, loss="soft_l1", f_scale=2.0, x_scale="jac", max_nfev=25)
     fitted = _unpack(found.x, grid)

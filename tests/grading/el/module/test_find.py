@@ -95,6 +95,19 @@ def test_frames_are_used(shoot):
     assert_found(shoot((8, 12, False), vignetting=0.45), frames=True)
 
 
+def test_a_calibrated_lens_is_believed(shoot):
+    """The term of the calibration stands, and the rest of the view is fitted with it."""
+    photo = shoot((4, 9, False), k1=-0.08, roll=0.05)
+    k1 = -0.08 / Camera().focal ** 2  # per squared long side
+    corrected = correct(ELImage(pixels=photo.pixels))
+    small, factor = finding_size(corrected.signal)
+    noise = corrected.noise * factor
+    alone = find_grid(small, noise, corrected.step)
+    told = find_grid(small, noise, corrected.step, k1)
+    assert abs(told.view.k1 - k1) < min(5e-4, abs(alone.view.k1 - k1))
+    assert error(told.scaled(1 / factor), photo) < 0.01
+
+
 def test_large_picture(shoot):
     assert_found(shoot((6, 10, False), width=3600, height=2400, blur=1.6))
 
