@@ -117,7 +117,9 @@ def _at(line: SimulatedLine, settings: StationSettings) -> StationSettings:
         role: {"kind": kind, key: line.addresses[role]}
         for role, (kind, key) in SIMULATED_KINDS.items()
     }
-    measurement = replace(settings.measurement, el_exposure=0.2, insulation_duration=1.0)
+    measurement = replace(
+        settings.measurement, el_exposure=0.2, insulation_duration=1.0, wet_leakage_duration=1.0
+    )
     return replace(settings, devices=devices, measurement=measurement)
 
 

@@ -1,6 +1,6 @@
 """The insulation and continuity tester over SCPI; commands: docs/devices.md.
 
-Methods: IEC 61215-2, MQT 03 (insulation) and MQT 15 (wet leakage current).
+Methods: IEC 61215-2, MQT 03 (insulation), MQT 15 (wet leakage current), MQT 18.2 (bypass diodes).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from drivers.errors import DeviceError, DeviceRefused, InterlockOpen
-from drivers.roles import InsulationReading
+from drivers.roles import BypassReading, InsulationReading
 from drivers.scpi import ScpiLink, ScpiSettings
 from grading.values import Instrument
 
@@ -22,12 +22,13 @@ MARGIN = 10.0  # s, to charge and discharge
 
 
 class InsulationScpiSettings(ScpiSettings):
-    """How to reach the tester. ``range`` [MΩ] is its highest reading; voltages in V."""
+    """How to reach the tester. ``range`` [MΩ]: its highest reading; voltages V, current A."""
 
     kind: Literal["insulation_scpi"] = "insulation_scpi"
     name: str = "insulation"
     range: Annotated[float, Field(gt=0)] = 10_000.0
     max_voltage: Annotated[float, Field(gt=0)] = 1500.0
+    max_current: Annotated[float, Field(gt=0)] = 20.0
     voltage_tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.1
 
 
@@ -69,6 +70,22 @@ class InsulationScpi:
         if not 0 <= resistance <= 1e6:
             raise self._link.distrusted(f"it reads {resistance:g} Ω")
         return resistance
+
+    async def bypass(self, *, current: float) -> BypassReading:
+        """Voltage at ``current`` [A] driven backwards through the panel in the dark (MQT 18.2)."""
+        if not 0 < current <= self._settings.max_current:
+            raise DeviceRefused(
+                self.name,
+                f"{current:g} A is not within 0 to {self._settings.max_current:g} A.",
+                "Correct the panel's nameplate or the tester's limit.",
+            )
+        async with self._turn:
+            await self._link.write(f"CONF:BYP {current:g}")
+            await self._start(MARGIN)
+            voltage, driven = await self._link.numbers("FETC?", 2)
+        if not (0 <= voltage <= self._settings.max_voltage and 0 <= driven <= 1.1 * current):
+            raise self._link.distrusted(f"it reads {voltage:g} V at {driven:g} A")
+        return BypassReading(voltage=voltage, current=driven)
 
     async def _measure(self, kind: str, voltage: float, duration: float) -> InsulationReading:
         if not 0 < voltage <= self._settings.max_voltage:

@@ -197,8 +197,16 @@ class InsulationReading:
     duration: float  # s
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BypassReading:
+    """What the bypass diodes take; less ``current`` than asked for means the voltage limit."""
+
+    voltage: float  # V
+    current: float  # A
+
+
 class InsulationTester(Device, Protocol):
-    """The insulation and continuity tester."""
+    """The tester of electrical safety: insulation, ground path, bypass diodes."""
 
     async def insulation(self, *, voltage: float, duration: float) -> InsulationReading:
         """Insulation resistance between the shorted leads and the frame (MQT 03)."""
@@ -210,6 +218,10 @@ class InsulationTester(Device, Protocol):
 
     async def continuity(self) -> float:
         """Resistance of the frame's ground path [Ω]."""
+        ...
+
+    async def bypass(self, *, current: float) -> BypassReading:
+        """Voltage at ``current`` [A] driven backwards through the panel in the dark (MQT 18.2)."""
         ...
 
 

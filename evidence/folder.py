@@ -3,7 +3,7 @@
 panel.toml     who the panel is, when and with which instruments it was measured
 iv.csv         the raw sweeps
 el.png|tif     the raw picture, with el_dark and el_flat beside it where they exist
-safety.toml    insulation and continuity, where measured
+safety.toml    insulation, ground path, bypass diodes, where measured
 visual.toml    what the operator saw, where looked at
 """
 

@@ -152,13 +152,20 @@ class ELImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SafetyRecord:
-    """Electrical safety as measured (IEC 61215-2 MQT 03 and MQT 15)."""
+    """Electrical safety as measured (IEC 61215-2 MQT 03, MQT 15 and MQT 18.2).
+
+    ``bypass_voltage`` at ``bypass_current``, driven backwards through the panel in the dark: the
+    forward voltage of its bypass diodes in series. ``bypass_diodes_ok``: what somebody or a
+    tester judged instead.
+    """
 
     insulation_resistance: float | None = None  # MΩ
     wet_leakage_resistance: float | None = None  # MΩ
     test_voltage: float | None = None  # V
     duration: float | None = None  # s
     ground_continuity: float | None = None  # Ω
+    bypass_voltage: float | None = None  # V
+    bypass_current: float | None = None  # A
     bypass_diodes_ok: bool | None = None
 
 

@@ -6,6 +6,7 @@ High voltage only with every door closed. Faults besides those of every SCPI ins
 
 from __future__ import annotations
 
+import math
 import time
 
 from simulators.faults import Faults
@@ -23,6 +24,7 @@ from simulators.world import World
 RANGE = 10_000.0  # MΩ
 OVERRANGE = 9.9e37
 WET_SHARE = 0.6  # of the dry resistance that a sound panel keeps when wet
+BYPASS_LIMIT = 12.0  # V, that the source of the bypass test reaches
 
 
 class SimulatedInsulationTester(ScpiInstrument):
@@ -43,7 +45,8 @@ class SimulatedInsulationTester(ScpiInstrument):
                 "SYSTem:INTerlock?": lambda _: str(int(self._world.door_closed)),
                 "CONFigure:INSulation": lambda p: self._configure("insulation", p),
                 "CONFigure:WETleakage": lambda p: self._configure("wet", p),
-                "CONFigure:CONTinuity": lambda _: self._configure_continuity(),
+                "CONFigure:CONTinuity": lambda _: self._configure_quick("continuity"),
+                "CONFigure:BYPass": self._configure_bypass,
                 "INITiate": lambda _: self._begin(),
                 "ABORt": lambda _: self._abort(),
                 "FETCh?": lambda _: self._fetch(),
@@ -58,6 +61,7 @@ class SimulatedInsulationTester(ScpiInstrument):
         self._time_scale = time_scale
         self._kind = ""
         self._voltage = 0.0
+        self._current = 0.0
         self._duration = 0.0
         self._begun = 0.0
         self._result: str | None = None
@@ -67,8 +71,12 @@ class SimulatedInsulationTester(ScpiInstrument):
         self._duration = number(parameters, 0.1, 600, at=1)
         self._kind, self._result = kind, None
 
-    def _configure_continuity(self) -> None:
-        self._kind, self._duration, self._result = "continuity", 0.2, None
+    def _configure_quick(self, kind: str) -> None:
+        self._kind, self._duration, self._result = kind, 0.2, None
+
+    def _configure_bypass(self, parameters: list[str]) -> None:
+        self._current = number(parameters, 0.1, 20)
+        self._configure_quick("bypass")
 
     def _begin(self) -> None:
         if not self._kind:
@@ -89,6 +97,10 @@ class SimulatedInsulationTester(ScpiInstrument):
         if self._kind == "continuity":
             path = None if panel is None else panel.safety.ground_continuity
             return f"{OVERRANGE if path is None else path:.4E}"
+        if self._kind == "bypass":
+            drop = math.inf if panel is None else panel.reverse_voltage(current=self._current)
+            driven = self._current if drop <= BYPASS_LIMIT else 0.02
+            return f"{min(drop, BYPASS_LIMIT):.4E},{driven:.3f}"
         resistance = OVERRANGE if panel is None else panel.safety.insulation_resistance
         if panel is not None and resistance is not None and self._kind == "wet":
             wet = panel.safety.wet_leakage_resistance

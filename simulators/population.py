@@ -18,6 +18,7 @@ from simulators.el_module import Camera, Module, Photo, draw_module, take_photo
 from simulators.el_render import CellSpec, ModuleStyle, draw_cell, render_cell
 
 DIODE_DROP = 0.5  # V, forward voltage of a conducting bypass diode
+CELL_BREAKDOWN = 15.0  # V, usual of multicrystalline cells
 SUBSTRINGS = 3
 VTH_25 = 0.025693  # V, k T / q at 25 °C
 EL_THRESHOLD = 0.3  # A, below it a module does not glow
@@ -31,6 +32,7 @@ class Condition(StrEnum):
     CRACKED = "cracked"
     CELL_LOST = "cell_lost"
     SHORTED_DIODE = "shorted_diode"
+    OPEN_DIODE = "open_diode"
     WEAK_INSULATION = "weak_insulation"
     BROKEN_GLASS = "broken_glass"
 
@@ -42,7 +44,8 @@ SHARES = {
     Condition.CELL_LOST: 0.08,
     Condition.SHORTED_DIODE: 0.06,
     Condition.WEAK_INSULATION: 0.04,
-    Condition.BROKEN_GLASS: 0.06,
+    Condition.BROKEN_GLASS: 0.05,
+    Condition.OPEN_DIODE: 0.01,
 }
 
 # Typical 60-cell modules of 2008–2016 as Dutch roofs carry them; figures of their data sheets.
@@ -66,6 +69,7 @@ class MadeUpPanel:
     safety: SafetyRecord
     substrings: Diodes  # one model a substring
     shorted: tuple[bool, ...]
+    open_diode: tuple[bool, ...] = (False,) * SUBSTRINGS
     module: Module
     seed: int
 
@@ -105,6 +109,15 @@ class MadeUpPanel:
             total += 0.0 if self.shorted[k] else float(np.interp(current, taken, grid))
         return total
 
+    def reverse_voltage(self, *, current: float) -> float:
+        """Return the voltage [V] of the bypass diodes at ``current`` [A], driven backwards."""
+        diode = DIODE_DROP - 0.05 * max(0.0, 1 - current / 8.0)
+        drops = [
+            0.0 if short else (20 * CELL_BREAKDOWN if broken else diode)
+            for short, broken in zip(self.shorted, self.open_diode, strict=True)
+        ]
+        return float(sum(drops))
+
     @cached_property
     def _photo(self) -> Photo:
         return take_photo(self.module, Camera(seed=self.seed, exposure=0.7, bits=16))
@@ -140,6 +153,7 @@ def make_panel(number: int, *, seed: int = 0, condition: Condition | None = None
         safety=safety,
         substrings=replace(aged, photocurrent=aged.photocurrent * _current_left(module)),
         shorted=(condition is Condition.SHORTED_DIODE, False, False),
+        open_diode=(False, condition is Condition.OPEN_DIODE, False),
         module=module,
         seed=int(rng.integers(2**31)),
     )

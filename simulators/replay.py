@@ -72,6 +72,10 @@ class ReplayedPanel:
         """Return a voltage [V] typical for the number of cells."""
         return 0.66 * (self.nameplate.cells_in_series or 60) * (1 if current > 0 else 0)
 
+    def reverse_voltage(self, *, current: float) -> float:
+        """Return a voltage [V] typical for the number of bypass diodes."""
+        return 0.45 * -(-(self.nameplate.cells_in_series or 60) // 24) * (1 if current > 0 else 0)
+
     @cached_property
     def _image(self) -> ELImage:
         return _rendered(self.nameplate, self.seed) if self.picture is None else _read(self.picture)

@@ -51,6 +51,10 @@ class TruePanel(Protocol):
         """Return the voltage [V] at which the panel takes ``current`` [A] in the dark."""
         ...
 
+    def reverse_voltage(self, *, current: float) -> float:
+        """Return the voltage [V] at which its bypass diodes take ``current`` [A], backwards."""
+        ...
+
 
 @dataclass(slots=True)
 class World:

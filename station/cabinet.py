@@ -51,6 +51,8 @@ class MeasurementSettings:
     el_voltage_limit: float = 60.0  # V
     insulation_voltage: float = 1000.0  # V; IEC 61215-2 MQT 03: 500 V or the system voltage
     insulation_duration: float = 120.0  # s; IEC 61215-2 MQT 03: two minutes
+    wet_leakage_duration: float = 0.0  # s; MQT 15: two minutes; 0: the line cannot wet a panel
+    bypass_current_ratio: float = 1.0  # of the nameplate's i_sc; 0: the tester has no such function
     scan_timeout: float = 20.0  # s
 
 
@@ -82,15 +84,27 @@ class ScanBuffer:
 async def measure_safety(
     tester: InsulationTester, plate: Nameplate, settings: MeasurementSettings
 ) -> SafetyRecord:
-    """Measure ground continuity and insulation; raises DeviceError."""
+    """Measure ground path, insulation dry and wet, and bypass diodes; raises DeviceError.
+
+    The ground path comes first: without it the frame would carry the test voltage.
+    """
     continuity = await tester.continuity()
     voltage = plate.max_system_voltage or settings.insulation_voltage
-    reading = await tester.insulation(voltage=voltage, duration=settings.insulation_duration)
+    dry = await tester.insulation(voltage=voltage, duration=settings.insulation_duration)
+    wet = bypass = None
+    if settings.wet_leakage_duration > 0:
+        wet = await tester.wet_leakage(voltage=voltage, duration=settings.wet_leakage_duration)
+    if settings.bypass_current_ratio > 0:
+        rated = plate.i_sc or settings.el_current_default
+        bypass = await tester.bypass(current=rated * settings.bypass_current_ratio)
     return SafetyRecord(
-        insulation_resistance=reading.resistance,
-        test_voltage=reading.test_voltage,
-        duration=reading.duration,
+        insulation_resistance=dry.resistance,
+        wet_leakage_resistance=wet.resistance if wet else None,
+        test_voltage=dry.test_voltage,
+        duration=dry.duration,
         ground_continuity=continuity,
+        bypass_voltage=bypass.voltage if bypass else None,
+        bypass_current=bypass.current if bypass else None,
     )
 
 

@@ -78,6 +78,29 @@ async def test_continuity_as_the_manual_says(transcript, answer, resistance):
         assert await tester.continuity() == resistance
 
 
+async def test_bypass_diodes_as_the_manual_says(transcript):
+    script = await transcript(*measured(b"CONF:BYP 8.5", b"1.47,8.49\n"))
+    async with connected(script.url) as tester:
+        reading = await tester.bypass(current=8.5)
+    assert (reading.voltage, reading.current) == (1.47, 8.49)
+
+
+@pytest.mark.parametrize("answer", [b"-1.4,8.5\n", b"1.4,9.6\n", b"9.9E37,8.5\n", b"1.4\n"])
+async def test_bypass_reading_that_cannot_be_is_refused(transcript, answer):
+    script = await transcript(*measured(b"CONF:BYP 8.5", answer))
+    async with connected(script.url) as tester:
+        with pytest.raises(ProtocolError):
+            await tester.bypass(current=8.5)
+
+
+@pytest.mark.parametrize("current", [0, -8.5, 100, math.nan])
+async def test_bypass_current_beyond_the_tester(transcript, current):
+    script = await transcript(*OPENED, *told(b"ABOR"))
+    async with connected(script.url) as tester:
+        with pytest.raises(DeviceRefused, match="not within"):
+            await tester.bypass(current=current)
+
+
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
@@ -134,6 +157,17 @@ async def test_panel_that_leaks():
     assert dry.resistance == pytest.approx(panel.safety.insulation_resistance, rel=1e-3)
     assert wet.resistance < dry.resistance
     assert ground == pytest.approx(panel.safety.ground_continuity, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("condition", "voltage"),
+    [(Condition.SOUND, 1.5), (Condition.SHORTED_DIODE, 1.0), (Condition.OPEN_DIODE, 12.0)],
+)
+async def test_bypass_diodes_of_a_panel(condition, voltage):
+    async with bench(World(panel=make_panel(1, condition=condition))) as (tester, _):
+        reading = await tester.bypass(current=8.5)
+    assert reading.voltage == pytest.approx(voltage, abs=0.01)
+    assert (reading.current > 8.4) == (condition is not Condition.OPEN_DIODE)
 
 
 async def test_nothing_in_the_cabinet():

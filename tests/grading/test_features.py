@@ -3,6 +3,7 @@ import pytest
 from config.load import load_grading
 from grading.feature import Analysed
 from grading.features import extract
+from grading.features.safety import bypass_diodes_work
 from grading.rules import apply, verdict
 from grading.values import (
     BypassSteps,
@@ -12,6 +13,7 @@ from grading.values import (
     KeyFigures,
     Outcome,
     PanelIdentity,
+    SafetyRecord,
     Severity,
 )
 
@@ -25,6 +27,28 @@ def features(*codes):
     return extract(
         Analysed(evidence=evidence, iv=result, el=None, iv_fault="none", el_fault="not_measured")
     )
+
+
+@pytest.mark.parametrize(
+    ("voltage", "cells", "works"),
+    [
+        (1.5, 60, True),  # three Schottky diodes
+        (2.6, 72, True),  # three p-n diodes
+        (0.5, 18, True),
+        (1.0, 60, False),  # one of three is shorted
+        (0.5, 36, False),  # one of two
+        (0.0, 60, False),  # the leads are shorted
+        (12.0, 60, False),  # one is open: the source's limit
+        (1.5, None, None),
+        (None, 60, None),
+    ],
+)
+def test_bypass_diodes_are_held_against_their_number(voltage, cells, works):
+    assert bypass_diodes_work(SafetyRecord(bypass_voltage=voltage), cells) is works
+
+
+def test_what_was_judged_elsewhere_stands():
+    assert bypass_diodes_work(SafetyRecord(bypass_diodes_ok=False, bypass_voltage=1.5), 60) is False
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,10 @@ class Bench:
         self.flashes_before = self.line.tester.flashes
         self.grade = partial(grade, criteria=criteria)
         self.settings = MeasurementSettings(
-            el_exposure=0.05, insulation_duration=1.0, scan_timeout=3.0
+            el_exposure=0.05,
+            insulation_duration=1.0,
+            wet_leakage_duration=1.0,
+            scan_timeout=3.0,
         )
         self.station = None
         self.answers = {

@@ -44,6 +44,7 @@ async def test_every_panel_gets_its_own_verdict(make_bench):
     conditions = [
         Condition.BROKEN_GLASS,
         Condition.SHORTED_DIODE,
+        Condition.OPEN_DIODE,
         Condition.WEAK_INSULATION,
         Condition.CELL_LOST,
     ]
@@ -58,12 +59,13 @@ async def test_every_panel_gets_its_own_verdict(make_bench):
         assert report.verdict is Outcome.REJECT
         reasons[expected.condition] = report.reasons
     assert reasons[Condition.BROKEN_GLASS] == ("visual_defect",)
-    assert {"power_low"} <= set(reasons[Condition.SHORTED_DIODE])
-    assert reasons[Condition.WEAK_INSULATION] == ("insulation_low",)
+    assert reasons[Condition.SHORTED_DIODE] == ("bypass_diode_failed",)
+    assert reasons[Condition.OPEN_DIODE] == ("bypass_diode_failed",)  # the curve does not show it
+    assert reasons[Condition.WEAK_INSULATION] == ("insulation_low", "wet_leakage_low")
     assert {"substring_lost_current"} <= set(reasons[Condition.CELL_LOST])
     washed = bench.station.snapshot().washer.panels_washed
-    assert washed == 3  # the one with broken glass never got wet
-    assert bench.station.snapshot().processed == 4
+    assert washed == 4  # the one with broken glass never got wet
+    assert bench.station.snapshot().processed == 5
 
 
 async def test_several_panels_at_once_keep_their_places(make_bench):
