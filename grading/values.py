@@ -155,8 +155,9 @@ class SafetyRecord:
     """Electrical safety as measured (IEC 61215-2 MQT 03, MQT 15 and MQT 18.2).
 
     ``bypass_voltage`` at ``bypass_current``, driven backwards through the panel in the dark: the
-    forward voltage of its bypass diodes in series. ``bypass_diodes_ok``: what somebody or a
-    tester judged instead.
+    forward voltage of its bypass diodes in series. Less current than ``bypass_test_current``, that
+    was asked for, means that the source reached its voltage limit. ``bypass_diodes_ok``: what
+    somebody or a tester judged instead.
     """
 
     insulation_resistance: float | None = None  # MΩ
@@ -166,6 +167,7 @@ class SafetyRecord:
     ground_continuity: float | None = None  # Ω
     bypass_voltage: float | None = None  # V
     bypass_current: float | None = None  # A
+    bypass_test_current: float | None = None  # A
     bypass_diodes_ok: bool | None = None
 
 

@@ -91,12 +91,12 @@ async def measure_safety(
     continuity = await tester.continuity()
     voltage = plate.max_system_voltage or settings.insulation_voltage
     dry = await tester.insulation(voltage=voltage, duration=settings.insulation_duration)
+    current = (plate.i_sc or settings.el_current_default) * settings.bypass_current_ratio
     wet = bypass = None
     if settings.wet_leakage_duration > 0:
         wet = await tester.wet_leakage(voltage=voltage, duration=settings.wet_leakage_duration)
     if settings.bypass_current_ratio > 0:
-        rated = plate.i_sc or settings.el_current_default
-        bypass = await tester.bypass(current=rated * settings.bypass_current_ratio)
+        bypass = await tester.bypass(current=current)
     return SafetyRecord(
         insulation_resistance=dry.resistance,
         wet_leakage_resistance=wet.resistance if wet else None,
@@ -105,6 +105,7 @@ async def measure_safety(
         ground_continuity=continuity,
         bypass_voltage=bypass.voltage if bypass else None,
         bypass_current=bypass.current if bypass else None,
+        bypass_test_current=current if bypass else None,
     )
 
 
