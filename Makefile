@@ -5,7 +5,7 @@ REPLAY ?= $(wildcard ../shared/data)
 PORT ?= 8000
 DATA ?= var
 
-.PHONY: run test lint format wheel-check bench lock clean
+.PHONY: run test lint format wheel-check bench campaign lock clean
 
 run:
 	@scripts/install run
@@ -34,6 +34,13 @@ wheel-check:  ## build the wheel, install it afresh, and grade one simulated pan
 bench:
 	@scripts/install dev
 	@for benchmark in benchmarks/[a-z]*.py; do $(BIN)/python $$benchmark || exit 1; done
+
+N ?= 20
+SEED ?= 1
+RUNS ?= 1
+campaign:  ## the real station under faults; exits 1 on any breach (N panels, SEED, RUNS)
+	@scripts/install dev
+	@$(BIN)/python -m campaign --panels $(N) --seed $(SEED) --runs $(RUNS) --save docs/reliability.md
 
 lock:  ## resolve the dependencies anew; hashes only, no addresses
 	@scripts/install dev
