@@ -88,8 +88,9 @@ class Disturber:
             name: getattr(self, name) for name in self.only
         }
         weights = [WEIGHTS[name] for name in acts]
+        pause = PAUSE if len(acts) > 1 else PAUSE / 3
         while acts:
-            await asyncio.sleep(self.rng.expovariate(1 / PAUSE))
+            await asyncio.sleep(self.rng.expovariate(1 / pause))
             (name,) = self.rng.choices(list(acts), weights)
             async with self._one_at_a_time:
                 await acts[name]()
