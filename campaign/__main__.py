@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from api.wiring import SIMULATED_KINDS
-from campaign.disturb import WEIGHTS, Disturber
+from campaign.disturb import PAUSE, WEIGHTS, Disturber
 from campaign.mutants import MUTANTS
 from campaign.operator import CarefulOperator
 from campaign.oracle import judge
@@ -68,7 +68,8 @@ def _each_guard(panels: int, seed: int) -> int:
 
 async def campaign(panels: int, seed: int, without: str | None = None) -> Result:
     """Bring ``panels`` through the line under faults, and let the oracle judge."""
-    only = MUTANTS[without].acts if without else tuple(WEIGHTS)
+    mutant = MUTANTS[without] if without else None
+    only, pause = (mutant.acts, mutant.every) if mutant else (tuple(WEIGHTS), PAUSE)
     begun = time.monotonic()
     flash.CHARGING = CHARGING
     with tempfile.TemporaryDirectory(prefix="zonkeur-campaign-") as name:
@@ -82,7 +83,8 @@ async def campaign(panels: int, seed: int, without: str | None = None) -> Result
             }
             station = StationProcess(folder, devices, without)
             operator = CarefulOperator(line, station.service, panels)
-            disturber = Disturber(line, station, operator, supply, random.Random(seed), only)
+            rng = random.Random(seed)
+            disturber = Disturber(line, station, operator, supply, rng, only, pause)
             await station.start()
             try:
                 stuck = await _work(station, operator, disturber, panels, patient=not without)

@@ -54,6 +54,7 @@ class Disturber:
     supply: Supply
     rng: random.Random
     only: tuple[str, ...] = tuple(WEIGHTS)
+    pause: float = PAUSE
     done: Counter[str] = field(default_factory=Counter)
     flashes_told_with_open_door: int = 0
     moved_with_dead_station: int = 0
@@ -88,9 +89,8 @@ class Disturber:
             name: getattr(self, name) for name in self.only
         }
         weights = [WEIGHTS[name] for name in acts]
-        pause = PAUSE if len(acts) > 1 else PAUSE / 3
         while acts:
-            await asyncio.sleep(self.rng.expovariate(1 / pause))
+            await asyncio.sleep(self.rng.expovariate(1 / self.pause))
             (name,) = self.rng.choices(list(acts), weights)
             async with self._one_at_a_time:
                 await acts[name]()

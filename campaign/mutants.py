@@ -31,6 +31,7 @@ class Mutant:
     says: str
     take_out: Callable[[], None]
     acts: tuple[str, ...] = ()
+    every: float = 0.5  # s; what stops the station comes less often than it takes to go on
 
 
 def _identity() -> None:
@@ -167,16 +168,24 @@ MUTANTS = {
         says="after a restart nobody looks which panel is in the cabinet",
         take_out=_identity_after_restart,
         acts=("exchange_while_down",),
+        every=8.0,
     ),
     "door": Mutant(
         says="station and driver do not look at the door", take_out=_door, acts=("door",)
     ),
-    "journal": Mutant(says="visits are not written down", take_out=_journal, acts=("kill",)),
+    "journal": Mutant(
+        says="visits are not written down", take_out=_journal, acts=("kill",), every=5.0
+    ),
     "outbox": Mutant(says="records are not delivered", take_out=_outbox),
     "once": Mutant(says="a record is delivered under two names", take_out=_once),
-    "sync": Mutant(says="evidence is not synced to the disk", take_out=_sync, acts=("power_cut",)),
+    "sync": Mutant(
+        says="evidence is not synced to the disk", take_out=_sync, acts=("power_cut",), every=4.0
+    ),
     "seal_last": Mutant(
-        says="evidence is vouched for before it is written", take_out=_seal_last, acts=("kill",)
+        says="evidence is vouched for before it is written",
+        take_out=_seal_last,
+        acts=("kill",),
+        every=4.0,
     ),
     "sweep_crc": Mutant(
         says="damaged sweeps are believed", take_out=_sweep_crc, acts=("sweep_damaged",)

@@ -8,8 +8,9 @@ one of Zhang & Suen eats slanting lines two pixels wide.)
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from math import hypot
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from grading.el.cell_stack import SIDE, MaskStack
 from grading.values import Crack, Point
 
+Pixel: TypeAlias = tuple[int, int]  # (y, x)
 MIN_LENGTH = 5.0  # pixels; shorter pieces are spurs
 _WEIGHTS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.float32)  # p9 p2 p3 / p8 p4 / ...
 _STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1), (-1, 1), (1, 1), (1, -1), (-1, -1))
@@ -70,7 +72,7 @@ def trace_cracks(
     )
 
 
-def _crack(branch: list[tuple[int, int]], busbars: NDArray[np.bool_]) -> Crack:
+def _crack(branch: list[Pixel], busbars: NDArray[np.bool_]) -> Crack:
     path = np.array([[x, y] for y, x in branch], np.int32).reshape(-1, 1, 2)
     corners = cv2.approxPolyDP(path, 1.5, closed=False).reshape(-1, 2)
     length = float(np.hypot(*np.diff(corners, axis=0).T).sum()) / SIDE
@@ -83,38 +85,44 @@ def _crack(branch: list[tuple[int, int]], busbars: NDArray[np.bool_]) -> Crack:
     return Crack(points=points, length=length, crosses_busbar=crosses)
 
 
-def _branches(line: NDArray[np.uint8]) -> Iterator[list[tuple[int, int]]]:
+def _branches(line: NDArray[np.uint8]) -> Iterator[list[Pixel]]:
     """Paths of pixels between ends and junctions, longer than ``MIN_LENGTH``."""
     left = {(int(y), int(x)) for y, x in np.argwhere(line)}
+    degree = {pixel: len(_beside(pixel, left)) for pixel in left}
     while left:
-        start = next((pixel for pixel in sorted(left) if _degree(pixel, left) <= 1), min(left))
-        path = _walk(start, left)
+        start = min([pixel for pixel in left if degree[pixel] <= 1] or left)
+        path = _walk(start, left, degree)
         if len(path) > MIN_LENGTH:
             yield path
 
 
-def _degree(pixel: tuple[int, int], pixels: set[tuple[int, int]]) -> int:
-    return sum((pixel[0] + dy, pixel[1] + dx) in pixels for dy, dx in _STEPS)
+def _beside(pixel: Pixel, pixels: set[Pixel]) -> list[Pixel]:
+    y, x = pixel
+    return [near for dy, dx in _STEPS if (near := (y + dy, x + dx)) in pixels]
 
 
-def _walk(start: tuple[int, int], left: set[tuple[int, int]]) -> list[tuple[int, int]]:
+def _walk(start: Pixel, left: set[Pixel], degree: dict[Pixel, int]) -> list[Pixel]:
     """Follow a line straight through junctions, taking its pixels out of ``left``."""
     path = [start]
-    left.discard(start)
-    while True:
-        options = [
-            pixel for dy, dx in _STEPS if (pixel := (path[-1][0] + dy, path[-1][1] + dx)) in left
-        ]
-        if not options:
-            return path
-        path.append(min(options, key=lambda pixel: _bend(path, pixel)))
-        y, x = path[-1]
-        left.discard((y, x))
+    _take_out(start, left, degree)
+    while options := _beside(path[-1], left):
+        ahead = options[0] if len(options) == 1 else min(options, key=partial(_bend, path))
+        path.append(ahead)
         # Thinned diagonals may be stairs two pixels wide: the other half is the same line.
-        left.difference_update(o for o in options if max(abs(o[0] - y), abs(o[1] - x)) <= 1)
+        y, x = ahead
+        for pixel in options:
+            if max(abs(pixel[0] - y), abs(pixel[1] - x)) <= 1:
+                _take_out(pixel, left, degree)
+    return path
 
 
-def _bend(path: list[tuple[int, int]], pixel: tuple[int, int]) -> float:
+def _take_out(pixel: Pixel, left: set[Pixel], degree: dict[Pixel, int]) -> None:
+    left.discard(pixel)
+    for near in _beside(pixel, left):
+        degree[near] -= 1
+
+
+def _bend(path: list[Pixel], pixel: Pixel) -> float:
     """How far a step turns away from the direction of the last five pixels."""
     back = path[max(0, len(path) - 6)]
     ahead = (path[-1][0] - back[0], path[-1][1] - back[1])
