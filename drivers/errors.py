@@ -6,6 +6,7 @@
     ├── ProtocolError           an answer that the manual does not allow (checksum, length, range)
     ├── DeviceRefused           the device answered with an error of its own
     ├── InterlockOpen           a door or safety circuit is open: nothing flashes
+    ├── PanelLive               a panel still carries the test voltage: nobody touches it
     └── IdentityChanged         another instrument answers than the one that was configured
 
 A broken panel is a finding; a broken instrument is one of these, and ends in *retest* or
@@ -59,6 +60,12 @@ class InterlockOpen(DeviceError):
     """A door or a safety circuit is open."""
 
     title = "The cabinet is not safe to flash"
+
+
+class PanelLive(DeviceError):
+    """A panel still carries the voltage it was tested with."""
+
+    title = "A panel carries a dangerous voltage"
 
 
 class IdentityChanged(DeviceError):

@@ -8,17 +8,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import time
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from drivers.errors import DeviceError, DeviceRefused, InterlockOpen
+from drivers.errors import DeviceError, DeviceRefused, InterlockOpen, PanelLive
 from drivers.roles import BypassReading, InsulationReading
 from drivers.scpi import ScpiLink, ScpiSettings
 from grading.values import Instrument
 
 OVERRANGE = 9.9e37  # SCPI-99, 7.2.1.4: more than can be measured
-MARGIN = 10.0  # s, to charge and discharge
+MARGIN = 10.0  # s, to raise the voltage, at 500 V/s or slower (MQT 03), and to charge the panel
+TOUCHABLE = 35.0  # V d.c., what may be touched where it is wet (IEC 61010-1, 6.3) [M]
+LOOK_EVERY = 0.1  # s
+BROKEN_OFF = 0b11000  # of the event status register: device-dependent and execution error
 
 
 class InsulationScpiSettings(ScpiSettings):
@@ -30,6 +34,7 @@ class InsulationScpiSettings(ScpiSettings):
     max_voltage: Annotated[float, Field(gt=0)] = 1500.0
     max_current: Annotated[float, Field(gt=0)] = 20.0
     voltage_tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    discharge_timeout: Annotated[float, Field(gt=0)] = 10.0  # s
 
 
 class InsulationScpi:
@@ -72,7 +77,10 @@ class InsulationScpi:
         return resistance
 
     async def bypass(self, *, current: float) -> BypassReading:
-        """Voltage at ``current`` [A] driven backwards through the panel in the dark (MQT 18.2)."""
+        """Voltage at ``current`` [A] driven backwards through the panel in the dark (MQT 18.2).
+
+        Infinite where it is above the range, as with a diode that is open.
+        """
         if not 0 < current <= self._settings.max_current:
             raise DeviceRefused(
                 self.name,
@@ -83,7 +91,10 @@ class InsulationScpi:
             await self._link.write(f"CONF:BYP {current:g}")
             await self._start(MARGIN)
             voltage, driven = await self._link.numbers("FETC?", 2)
-        if not (0 <= voltage <= self._settings.max_voltage and 0 <= driven <= 1.1 * current):
+        if voltage >= OVERRANGE:
+            voltage = math.inf
+        sound = 0 <= voltage <= self._settings.max_voltage or voltage == math.inf
+        if not (sound and 0 <= driven <= 1.1 * current):
             raise self._link.distrusted(f"it reads {voltage:g} V at {driven:g} A")
         return BypassReading(voltage=voltage, current=driven)
 
@@ -101,16 +112,42 @@ class InsulationScpi:
         return self._reading(resistance, applied, lasted, voltage, duration)
 
     async def _start(self, within: float) -> None:
-        """Switch the high voltage on, with every door closed, and wait until it is off again."""
-        if await self._link.query("SYST:INT?") != "1":
-            raise InterlockOpen(self.name, "The cabinet is open.", "Close the cabinet.")
+        """Test with every door closed, and come back when the panel may be touched.
+
+        A door that opened meanwhile broke the test off: such a test is none.
+        """
+        await self._require_closed()
         try:
             await self._link.write("INIT")
-            await self._link.finished(within=within)
+            status = await self._link.finished(within=within)
+            await self._discharged()
+            await self._require_closed()
+            if status & BROKEN_OFF:
+                raise DeviceRefused(
+                    self.name,
+                    "It broke the test off.",
+                    "Look whether the cabinet stays closed and the panel's leads lie apart.",
+                )
         except (DeviceError, asyncio.CancelledError):
             with contextlib.suppress(DeviceError):
                 await self._link.write("ABOR")
             raise
+
+    async def _require_closed(self) -> None:
+        if await self._link.query("SYST:INT?") != "1":
+            raise InterlockOpen(self.name, "The cabinet is open.", "Close the cabinet.")
+
+    async def _discharged(self) -> None:
+        """Wait until the panel no longer carries the voltage that it was tested with."""
+        deadline = time.monotonic() + self._settings.discharge_timeout
+        while abs(left := (await self._link.numbers("MEAS:VOLT?", 1))[0]) > TOUCHABLE:
+            if time.monotonic() > deadline:
+                raise PanelLive(
+                    self.name,
+                    f"The panel still carries {left:g} V.",
+                    "Do not touch it or its leads. Call the one who looks after the tester.",
+                )
+            await asyncio.sleep(LOOK_EVERY)
 
     def _reading(
         self, resistance: float, applied: float, lasted: float, voltage: float, duration: float

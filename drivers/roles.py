@@ -199,7 +199,10 @@ class InsulationReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BypassReading:
-    """What the bypass diodes take; less ``current`` than asked for means the voltage limit."""
+    """What the bypass diodes take; less ``current`` than asked for means the voltage limit.
+
+    ``voltage`` is infinite where it is above the range.
+    """
 
     voltage: float  # V
     current: float  # A

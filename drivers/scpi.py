@@ -143,10 +143,11 @@ class ScpiLink:
         if answer != "1":
             raise self.distrusted(f"it answers *OPC? with {answer!r}")
 
-    async def finished(self, *, within: float) -> None:
+    async def finished(self, *, within: float) -> int:
         """Wait as :meth:`complete` does, but by looking (``*OPC``, ``*ESR?``; IEEE 488.2, 12.5.2).
 
-        The device stays free to be told to stop, as it must be while a high voltage is on.
+        The device stays free to be told to stop, as it must be while a high voltage is on. Returns
+        the event status register as it was in the end.
         """
         await self.write("*OPC")
         deadline = time.monotonic() + within
@@ -155,7 +156,7 @@ class ScpiLink:
             if not status.isdigit() or int(status) > 255:
                 raise self.distrusted(f"it answers *ESR? with {status!r}")
             if int(status) & OPERATION_COMPLETE:
-                return
+                return int(status)
             if time.monotonic() > deadline:
                 raise self._silent(within)
             await asyncio.sleep(LOOK_EVERY)

@@ -3,15 +3,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from drivers.errors import DeviceRefused, InterlockOpen, ProtocolError
-from drivers.insulation_scpi import InsulationScpi, InsulationScpiSettings
+from drivers.errors import DeviceRefused, InterlockOpen, PanelLive, ProtocolError
+from drivers.insulation_scpi import TOUCHABLE, InsulationScpi, InsulationScpiSettings
+from drivers.roles import BypassReading, InsulationReading
 from grading.values import SafetyRecord
 from simulators.insulation import SimulatedInsulationTester
 from simulators.population import Condition, make_panel
+from simulators.scpi import ScpiInstrument
+from simulators.wire import WireKind
 from simulators.world import World
 
 SYNC = (b"*ESE 1\n*ESE?\n*ESE 2\n*ESE?\n", b"1\n2\n")
@@ -34,21 +39,22 @@ def measured(configure: bytes, answer: bytes) -> list[tuple[bytes, bytes]]:
         *told(b"*OPC"),
         (b"*ESR?\n", b"128\n"),
         (b"*ESR?\n", b"1\n"),
+        (b"MEAS:VOLT?\n", b"412.0\n"),
+        (b"MEAS:VOLT?\n", b"-12.5\n"),
+        (b"SYST:INT?\n", b"1\n"),
         (b"FETC?\n", answer),
         *told(b"ABOR"),
     ]
 
 
-def driver(url: str) -> InsulationScpi:
-    return InsulationScpi(InsulationScpiSettings(url=url, timeout=0.4))
-
-
 @contextlib.asynccontextmanager
-async def connected(url: str) -> AsyncIterator[InsulationScpi]:
-    tester = driver(url)
-    await tester.connect()
-    yield tester
-    await tester.close()
+async def connected(url: str, **options: float) -> AsyncIterator[InsulationScpi]:
+    tester = InsulationScpi(InsulationScpiSettings(url=url, timeout=0.4, **options))
+    try:
+        await tester.connect()
+        yield tester
+    finally:
+        await tester.close()
 
 
 @pytest.mark.parametrize(
@@ -78,14 +84,20 @@ async def test_continuity_as_the_manual_says(transcript, answer, resistance):
         assert await tester.continuity() == resistance
 
 
-async def test_bypass_diodes_as_the_manual_says(transcript):
-    script = await transcript(*measured(b"CONF:BYP 8.5", b"1.47,8.49\n"))
+@pytest.mark.parametrize(
+    ("answer", "reading"),
+    [
+        (b"1.47,8.49\n", BypassReading(voltage=1.47, current=8.49)),
+        (b"9.9E37,0.01\n", BypassReading(voltage=math.inf, current=0.01)),
+    ],
+)
+async def test_bypass_diodes_as_the_manual_says(transcript, answer, reading):
+    script = await transcript(*measured(b"CONF:BYP 8.5", answer))
     async with connected(script.url) as tester:
-        reading = await tester.bypass(current=8.5)
-    assert (reading.voltage, reading.current) == (1.47, 8.49)
+        assert await tester.bypass(current=8.5) == reading
 
 
-@pytest.mark.parametrize("answer", [b"-1.4,8.5\n", b"1.4,9.6\n", b"9.9E37,8.5\n", b"1.4\n"])
+@pytest.mark.parametrize("answer", [b"-1.4,8.5\n", b"1.4,9.6\n", b"2000,8.5\n", b"1.4\n"])
 async def test_bypass_reading_that_cannot_be_is_refused(transcript, answer):
     script = await transcript(*measured(b"CONF:BYP 8.5", answer))
     async with connected(script.url) as tester:
@@ -140,11 +152,15 @@ async def test_voltage_beyond_the_tester(transcript, voltage):
 
 
 @contextlib.asynccontextmanager
-async def bench(world: World) -> AsyncIterator[tuple[InsulationScpi, SimulatedInsulationTester]]:
-    simulated = SimulatedInsulationTester(world, time_scale=100)
-    async with connected(await simulated.start()) as tester:
-        yield tester, simulated
-    await simulated.stop()
+async def bench(
+    world: World, *, kind: WireKind = WireKind.TCP, time_scale: float = 100, **options: float
+) -> AsyncIterator[tuple[InsulationScpi, SimulatedInsulationTester]]:
+    simulated = SimulatedInsulationTester(world, kind=kind, time_scale=time_scale)
+    try:
+        async with connected(await simulated.start(), **options) as tester:
+            yield tester, simulated
+    finally:
+        await simulated.stop()
 
 
 async def test_panel_that_leaks():
@@ -189,9 +205,111 @@ async def test_high_voltage_goes_off_when_nobody_waits_any_more():
     async with bench(world) as (tester, simulated):
         waiting = asyncio.create_task(tester.insulation(voltage=1000, duration=50))
         async with asyncio.timeout(5):
-            while simulated._result is None:  # noqa: ASYNC110
+            while simulated.voltage < 100:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert simulated._result is None
+        async with asyncio.timeout(5):
+            while simulated.voltage > TOUCHABLE:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+
+async def test_panel_may_be_touched_when_a_test_is_over():
+    async with bench(World(panel=make_panel(1)), time_scale=10) as (tester, simulated):
+        for test in (tester.insulation, tester.wet_leakage):
+            await test(voltage=1000, duration=1)
+            assert simulated.voltage < TOUCHABLE
+
+
+async def test_panel_that_keeps_its_voltage_is_an_alarm_of_its_own():
+    async with bench(World(panel=make_panel(1)), discharge_timeout=0.3) as (tester, simulated):
+        simulated.faults.always("stays_charged")
+        with pytest.raises(PanelLive, match="carries 1000 V"):
+            await tester.insulation(voltage=1000, duration=1)
+        simulated.faults.clear()
+        assert (await tester.insulation(voltage=1000, duration=1)).duration == 1
+
+
+@pytest.mark.parametrize(("closes_again", "error"), [(False, InterlockOpen), (True, DeviceRefused)])
+async def test_door_that_opens_meanwhile_breaks_the_test_off(closes_again, error):
+    """However short: and what it left in the error queue spoils no later test."""
+    world = World(panel=make_panel(1))
+    async with bench(world) as (tester, simulated):
+        waiting = asyncio.create_task(tester.insulation(voltage=1000, duration=50))
+        async with asyncio.timeout(5):
+            while simulated.voltage < 900:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        world.door_closed = False
+        assert simulated.voltage <= 1000
+        world.door_closed = closes_again
+        with pytest.raises(error):
+            await waiting
+        assert simulated.voltage < TOUCHABLE
+        world.door_closed = True
+        assert (await tester.insulation(voltage=1000, duration=1)).duration == 1
+
+
+@pytest.mark.parametrize("kind", WireKind)
+async def test_every_test_over_every_wire(kind):
+    panel = make_panel(1, condition=Condition.SOUND)
+    async with bench(World(panel=panel), kind=kind) as (tester, _):
+        ground = await tester.continuity()
+        dry = await tester.insulation(voltage=1000, duration=1)
+        wet = await tester.wet_leakage(voltage=1000, duration=1)
+        bypass = await tester.bypass(current=9.0)
+    assert ground < 0.1
+    assert dry.resistance > wet.resistance > 40 / 1.64
+    assert 1.2 < bypass.voltage < 1.8
+
+
+# --- whatever it answers -------------------------------------------------------------------------
+
+FIGURES = st.one_of(
+    st.floats().map(str),
+    st.floats(-1e4, 1e4).map("{:.3E}".format),
+    st.sampled_from(["9.9E37", "9.91E37", "-9.9E37", "", "ON", "1,2"]),
+)
+
+
+@pytest.fixture(scope="module")
+def read() -> Iterator[Callable[[str, str], BypassReading | InsulationReading]]:
+    """Returns what the driver makes of a tester that answers as it is told."""
+    answers = {"SYST:INT?": "1", "*ESR?": "1", "MEAS:VOLT?": "0", "FETC?": ""}
+    commands = {header: lambda _, header=header: answers[header] for header in answers}
+    silent = ("CONF:INS", "CONF:BYP", "INIT", "*OPC", "ABOR")
+    device = ScpiInstrument(
+        ("Acme", "Iso", "I9", "1"), commands | dict.fromkeys(silent, lambda _: None)
+    )
+    with asyncio.Runner() as runner:
+        tester = InsulationScpi(InsulationScpiSettings(url=runner.run(device.start())))
+        runner.run(tester.connect())
+
+        def read(test: str, answer: str) -> BypassReading | InsulationReading:
+            answers["FETC?"] = answer
+            if test == "bypass":
+                return runner.run(tester.bypass(current=8.5))
+            return runner.run(tester.insulation(voltage=1000, duration=120))
+
+        yield read
+        runner.run(tester.close())
+        runner.run(device.stop())
+
+
+@given(
+    answer=st.lists(FIGURES, min_size=1, max_size=4).map(",".join),
+    test=st.sampled_from(["insulation", "bypass"]),
+)
+@settings(max_examples=200, deadline=None)
+def test_whatever_is_answered_is_a_sound_reading_or_an_error(read, test, answer):
+    try:
+        reading = read(test, answer)
+    except ProtocolError:
+        return
+    if isinstance(reading, BypassReading):
+        assert 0 <= reading.voltage <= 1500 or reading.voltage == math.inf
+        assert 0 <= reading.current <= 1.1 * 8.5
+    else:
+        assert 0 <= reading.resistance <= 10_000
+        assert 900 <= reading.test_voltage <= 1100
+        assert 120 <= reading.duration < math.inf
