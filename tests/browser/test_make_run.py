@@ -113,7 +113,7 @@ def test_a_really_measured_panel_passes_from_intake_to_verdict(product, browser)
     (record, *_) = answer.json()["items"]
     detail = page.request.get(f"{product}/api/inspections/{record['inspection_id']}").json()
     assert detail["report"]["panel"]["panel_id"] == panel
-    assert {f["name"] for f in detail["report"]["evidence"]} >= {"iv.csv", "el.png", "panel.toml"}
+    assert {f["name"] for f in detail["report"]["evidence"]} >= {"iv.csv", "el.tif", "panel.toml"}
     assert detail["report"]["iv"]["stc"]["p_mp"] > 50
 
     page.goto(f"{product}/inspections/{record['inspection_id']}")

@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 from evidence.curves import read_curves
 from evidence.errors import EvidenceError
 from evidence.folder import PanelFile
-from evidence.images import decode_image, encode_png
+from evidence.images import decode_image, encode_tiff
 from evidence.reports import report_from_json
 from evidence.store import MANIFEST, read_manifest
 from evidence.toml import parse, parse_text
 from grading.errors import CurveError, GradingError, ImageError
 from grading.rules import RuleBook
 
-PICTURE = encode_png(np.arange(64 * 48, dtype=np.uint16).reshape(48, 64))
-TIFF = cv2.imencode(".tiff", np.arange(64 * 48, dtype=np.uint16).reshape(48, 64))[1].tobytes()
+PIXELS = np.arange(64 * 48, dtype=np.uint16).reshape(48, 64)
+PICTURE = cv2.imencode(".png", PIXELS)[1].tobytes()
+TIFF = encode_tiff(PIXELS)
 CURVE = b"# maker: Acme\n# cells_in_series: 60\nvoltage,current,irradiance\n" + b"".join(
     f"{v},{9 - v / 10},1000\n".encode() for v in range(40)
 )
