@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -228,9 +229,14 @@ def totals(counts: tuple[Count, ...]) -> list[tuple[str, int, int]]:
 
 
 def with_u(value: float, u: float | None, unit: str, language: str) -> str:
-    """Return ``value ± U unit``, where ``u`` is the standard uncertainty and U is 2 u."""
-    whole = u is None and value == round(value)
-    digits = 0 if whole else 3 if abs(value) < 10 else 1
+    """Return ``value ± U unit``, where ``u`` is the standard uncertainty and U is 2 u.
+
+    U has two significant digits, and the value as many decimals (GUM 7.2.6).
+    """
+    if u:
+        digits = max(0, 1 - math.floor(math.log10(2 * u)))
+    else:
+        digits = 0 if value == round(value) else 3 if abs(value) < 10 else 1
     text = number(value, digits, language)
     if u is not None:
         text += f" ± {number(2 * u, digits, language)}"
