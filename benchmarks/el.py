@@ -14,6 +14,7 @@ import cv2
 
 from benchmarks._el_cells import cells
 from benchmarks._el_module import accuracy, pictures, speed
+from benchmarks._el_voltage import voltages
 
 
 def main() -> None:
@@ -26,6 +27,7 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     accuracy(options.modules)
+    voltages(options.modules // 4)
     speed()
     if options.pictures is not None:
         pictures(options.pictures)
