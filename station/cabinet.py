@@ -19,6 +19,7 @@ from drivers.roles import (
     WashLine,
 )
 from grading.values import ELImage, ImageArray, Instrument, IVCurve, Nameplate, SafetyRecord
+from station.ports import SafetyTest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,20 +83,28 @@ class ScanBuffer:
 
 
 async def measure_safety(
-    tester: InsulationTester, plate: Nameplate, settings: MeasurementSettings
+    tester: InsulationTester,
+    plate: Nameplate,
+    settings: MeasurementSettings,
+    begins: Callable[[SafetyTest], None],
 ) -> SafetyRecord:
     """Measure ground path, insulation dry and wet, and bypass diodes; raises DeviceError.
 
-    The ground path comes first: without it the frame would carry the test voltage.
+    The ground path comes first: over a frame that does not conduct any insulation looks sound.
+    ``begins`` is told each test before it.
     """
+    begins(SafetyTest.GROUND)
     continuity = await tester.continuity()
     voltage = plate.max_system_voltage or settings.insulation_voltage
+    begins(SafetyTest.INSULATION)
     dry = await tester.insulation(voltage=voltage, duration=settings.insulation_duration)
     current = (plate.i_sc or settings.el_current_default) * settings.bypass_current_ratio
     wet = bypass = None
     if settings.wet_leakage_duration > 0:
+        begins(SafetyTest.WET_LEAKAGE)
         wet = await tester.wet_leakage(voltage=voltage, duration=settings.wet_leakage_duration)
     if settings.bypass_current_ratio > 0:
+        begins(SafetyTest.BYPASS_DIODES)
         bypass = await tester.bypass(current=current)
     return SafetyRecord(
         insulation_resistance=dry.resistance,

@@ -94,15 +94,25 @@ class Phase(StrEnum):
     DONE = "done"
 
 
+class SafetyTest(StrEnum):
+    """A step of :attr:`Phase.SAFETY`, in order."""
+
+    GROUND = "ground"
+    INSULATION = "insulation"
+    WET_LEAKAGE = "wet_leakage"
+    BYPASS_DIODES = "bypass_diodes"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitView:
-    """One panel that is on the line now. ``since`` is ISO 8601 UTC."""
+    """One panel that is on the line now. ``since`` is ISO 8601 UTC, ``step`` a SafetyTest."""
 
     inspection_id: str
     panel_id: str
     phase: Phase
     since: str
     problem: str | None = None
+    step: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

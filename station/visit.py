@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -224,7 +225,9 @@ class Visit:
             if insulation is not None:
                 self._enter(Phase.SAFETY)
                 safety = await self._attempt(
-                    lambda: cabinet.measure_safety(insulation, plate, line.settings)
+                    lambda: cabinet.measure_safety(
+                        insulation, plate, line.settings, partial(self._enter, Phase.SAFETY)
+                    )
                 )
             self._enter(Phase.FLASH)
             curves = await self._attempt(
@@ -334,6 +337,7 @@ class Visit:
             phase=self.state.phase,
             since=self.state.since,
             problem=self.problem,
+            step=self.state.history[-1].detail if self.state.phase is Phase.SAFETY else None,
         )
 
     # --- small print ---------------------------------------------------------------------------

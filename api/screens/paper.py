@@ -194,9 +194,12 @@ class _Paper(FPDF):
     def small_print(self) -> None:
         """Say by which methods, instruments and rules, and on which evidence."""
         report = self._record.report
+        judged = {found.feature for found in report.findings if found.value is not None}
         done = {
             "test_visual": any(f.name == "visual.toml" for f in report.evidence),
             "test_insulation": any(f.name == "safety.toml" for f in report.evidence),
+            "test_wet_leakage": "wet_leakage_area_product" in judged,
+            "test_bypass_diodes": bool(judged & {"bypass_diodes_ok", "bypass_judged"}),
             "test_curve": report.iv is not None,
             "test_el": report.el is not None,
         }

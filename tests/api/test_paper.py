@@ -7,7 +7,7 @@ from pypdf import PdfReader
 
 from evidence.store import seal
 from grading.rules import Text
-from grading.values import Outcome
+from grading.values import Outcome, RuleFinding
 
 
 @pytest.fixture
@@ -49,6 +49,23 @@ async def test_a_report_has_all_that_the_standards_ask(service, sealed):
     ):
         assert wanted in text, wanted
     assert text.count(sealed.inspection_id) == 2
+
+
+async def test_a_report_tells_which_safety_tests_were_made(service, sealed):
+    """The panel was tested wet and dry; its bypass diodes were not."""
+    wet = RuleFinding(
+        rule="wet_leakage", feature="wet_leakage_area_product", value=61.0,
+        expanded_uncertainty=None, unit="MΩ·m²", limit="≥ 40", outcome=Outcome.PASS,
+        reason="wet_leakage_low",
+    )  # fmt: skip
+    number = "20261123T101500123-ZK000123-station-9"
+    service.records.record(
+        replace(sealed, inspection_id=number, findings=(*sealed.findings, wet)), ()
+    )
+    _, text = await paper(service, number)
+    assert "MQT 15" in text
+    assert "MQT 15 – not carried out" not in text
+    assert "MQT 18.2 – not carried out" in text
 
 
 async def test_a_report_is_in_dutch_with_decimal_commas(service, sealed):

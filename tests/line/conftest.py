@@ -41,6 +41,7 @@ class Bench:
             wet_leakage_duration=1.0,
             scan_timeout=3.0,
         )
+        self.options = {}  # of the drivers, by role
         self.station = None
         self.answers = {
             "back_sheet": lambda: list(self.line.at_intake.visual_defects) or ["sound"],
@@ -51,7 +52,7 @@ class Bench:
 
     async def start_station(self):
         devices = {
-            role: {"kind": kind, key: self.line.addresses[role]}
+            role: {"kind": kind, key: self.line.addresses[role], **self.options.get(role, {})}
             for role, (kind, key) in SIMULATED_KINDS.items()
         }
         self.station = Station(

@@ -1,6 +1,7 @@
 """Panels travel the whole line, over real Modbus, serial and TCP links."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from evidence.store import verify
 from grading.values import Outcome
 from simulators.population import Condition, make_panel
 from simulators.replay import replay
-from station.ports import CommandRefused, LineCommand, LineState, Phase
+from station.ports import CommandRefused, LineCommand, LineState, Phase, SafetyTest
 
 pytestmark = pytest.mark.line
 
@@ -147,6 +148,73 @@ async def test_a_black_picture_never_passes(make_bench):
     report = (await bench.finish(panel, inspection_id)).report
     assert report.verdict in (Outcome.HOLD, Outcome.RETEST)
     assert report.el is None
+
+
+def safety_tests(record):
+    return [e.detail for e in record.history if e.phase == Phase.SAFETY and e.detail]
+
+
+async def test_every_safety_test_is_a_step_and_evidence(make_bench):
+    bench = await make_bench(make_panel(1, condition=Condition.SOUND))
+    panel, inspection_id = await bench.bring()
+    await bench.until(
+        lambda s: SafetyTest.WET_LEAKAGE in [v.step for v in s.visits if v.phase is Phase.SAFETY]
+    )
+    record = await bench.finish(panel, inspection_id)
+    assert record.report.verdict is Outcome.PASS
+    assert safety_tests(record) == list(SafetyTest)
+    safety = read_evidence(bench.folder / "evidence" / inspection_id).safety
+    assert safety.insulation_resistance == pytest.approx(
+        panel.safety.insulation_resistance, rel=1e-3
+    )
+    assert safety.wet_leakage_resistance < safety.insulation_resistance
+    assert safety.bypass_voltage == pytest.approx(1.5, abs=0.1)
+    assert safety.bypass_current == pytest.approx(safety.bypass_test_current, rel=0.01)
+    judged = {f.rule: f.outcome for f in record.report.findings}
+    for rule in ("insulation", "wet_leakage", "ground_continuity", "bypass_diodes"):
+        assert judged[rule] is Outcome.PASS
+
+
+async def test_a_line_that_cannot_wet_a_panel_leaves_that_test_out(make_bench):
+    bench = await make_bench(make_panel(1, condition=Condition.SOUND), start=False)
+    bench.settings = replace(bench.settings, wet_leakage_duration=0.0, bypass_current_ratio=0.0)
+    await bench.start_station()
+    await bench.run_line()
+    record = await bench.finish(*await bench.bring())
+    assert record.report.verdict is Outcome.PASS
+    assert safety_tests(record) == ["ground", "insulation"]
+    assert {"wet_leakage", "bypass_diodes"}.isdisjoint(f.rule for f in record.report.findings)
+
+
+@pytest.mark.parametrize("test", ["CONF:WET", "CONF:BYP"])
+async def test_a_safety_test_that_the_line_should_make_and_cannot_holds_the_panel(make_bench, test):
+    bench = await make_bench(make_panel(1, condition=Condition.SOUND))
+    bench.answers["device_trouble"] = lambda: ["give_up"]
+    bench.line.insulation.faults.always(f"spurious_error@{test}")
+    record = await bench.finish(*await bench.bring())
+    assert record.report.verdict is Outcome.HOLD
+    assert "insulation_not_measured" in record.report.reasons
+
+
+async def test_a_panel_that_stays_live_is_told_to_a_person_and_held(make_bench):
+    bench = await make_bench(make_panel(1, condition=Condition.SOUND), start=False)
+    bench.options = {"insulation": {"discharge_timeout": 0.5}}
+    await bench.start_station()
+    await bench.run_line()
+    bench.line.insulation.faults.always("stays_charged")
+    asked = []
+
+    def answer():
+        (alarm,) = (a for a in bench.station.snapshot().alarms if a.device == "insulation")
+        asked.append((alarm.code, alarm.remedy))
+        return ["give_up"]
+
+    bench.answers["device_trouble"] = answer
+    record = await bench.finish(*await bench.bring())
+    assert record.report.verdict is Outcome.HOLD
+    ((code, remedy),) = asked
+    assert code == "PanelLive"
+    assert "Do not touch" in remedy
 
 
 async def test_a_measurement_that_is_given_up_never_passes(make_bench):

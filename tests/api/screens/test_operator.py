@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from station.ports import AlarmView, LineCommand, LineState
+from api.screens.language import texts
+from station.ports import AlarmView, LineCommand, LineState, SafetyTest
 
 expect = pytest.importorskip("playwright.sync_api").expect
 pytestmark = pytest.mark.browser
@@ -84,6 +85,14 @@ def test_each_panel_is_where_it_is(product, at, look):
     product.change(visits=(at("rinse", "ZK000011"),))
     expect(page.locator(".place-rinse")).to_contain_text("ZK000011")
     expect(page.locator(".place-wash")).to_contain_text("vrij")
+
+
+@pytest.mark.parametrize("step", SafetyTest)
+def test_the_safety_test_that_is_going_on_is_told(product, at, look, step):
+    product.change(visits=(replace(at("safety"), step=step.value),))
+    page = look(product.url, locale="en-GB")
+    said = texts()["safety_test"][step]["en"]
+    expect(page.locator(".place-cabinet .phase")).to_have_text(f"Safety: {said}")
 
 
 def test_nothing_measured_so_far(product, look):
