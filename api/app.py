@@ -8,7 +8,8 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from api import problems, routes, screens
+from api import access, problems, routes, screens
+from api.access.headers import SecurityHeaders
 from api.records import Records
 from config.load import Site, load_grading, load_site
 from grading.rules import RuleBook
@@ -24,11 +25,13 @@ def create_app(
     nameplates: Path | None = None,
     site: Site | None = None,
     rules: RuleBook | None = None,
+    demo: bool = False,
 ) -> FastAPI:
     """Return the service.
 
     ``station`` is None where it only keeps records; ``nameplates`` is a site's own list of modules;
     ``site`` says who tests, and ``rules`` which reasons there are; what ships where they are None.
+    ``demo`` asks nobody to sign in, for simulated devices alone.
     """
     app = FastAPI(
         title="Zonkeur",
@@ -48,4 +51,7 @@ def create_app(
     problems.install(app)
     app.include_router(routes.router)
     screens.install(app)
+    guard = access.Guard(access.AccessStore(records.engine), demo=demo)
+    access.install(app, guard)
+    app.add_middleware(SecurityHeaders)
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from api.commands import (
+    access,
     calibrations,
     care,
     database,
@@ -42,6 +43,8 @@ app.command("export")(export.export)
 app.command("verify")(database.verify)
 app.add_typer(database.db, name="db")
 app.add_typer(rules.rules, name="rules")
+app.add_typer(access.user, name="user")
+app.add_typer(access.token, name="token")
 
 
 def main() -> None:

@@ -193,3 +193,44 @@ class GradeCount(Base):
     grade: Mapped[str] = mapped_column(String(20), primary_key=True)  # "" without a grade
     maker: Mapped[str] = mapped_column(String(LONG), primary_key=True)  # "" where unknown
     count: Mapped[int] = mapped_column(default=0)
+
+
+class Account(Base):
+    """A person who may sign in. PIN and badge are kept as hashes; nothing is ever deleted."""
+
+    __tablename__ = "account"
+
+    name: Mapped[str] = mapped_column(String(SHORT), primary_key=True)
+    role: Mapped[str] = mapped_column(String(20))
+    pin: Mapped[str | None] = mapped_column(String(LONG))  # Argon2id
+    badge: Mapped[str | None] = mapped_column(String(64), unique=True)  # SHA-256
+    failures: Mapped[int] = mapped_column(default=0)  # wrong PINs in a row
+    locked_until: Mapped[str | None] = mapped_column(String(40))
+    created_at: Mapped[str] = mapped_column(String(40))
+    disabled_at: Mapped[str | None] = mapped_column(String(40))
+
+
+class SignIn(Base):
+    """A session of a person at a browser, by the SHA-256 of its cookie."""
+
+    __tablename__ = "sign_in"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(ForeignKey("account.name"), index=True)
+    began_at: Mapped[str] = mapped_column(String(40))
+    used_at: Mapped[str] = mapped_column(String(40))  # by hand; what a page asks for itself is not
+
+
+class ApiToken(Base):
+    """A machine's token, by its SHA-256."""
+
+    __tablename__ = "api_token"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_id: Mapped[str] = mapped_column(String(20), unique=True)
+    name: Mapped[str] = mapped_column(String(SHORT))
+    scopes: Mapped[str] = mapped_column(String(LONG))  # parted by spaces
+    created_at: Mapped[str] = mapped_column(String(40))
+    created_by: Mapped[str] = mapped_column(String(SHORT))
+    expires_at: Mapped[str | None] = mapped_column(String(40))
+    revoked_at: Mapped[str | None] = mapped_column(String(40))

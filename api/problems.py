@@ -11,6 +11,7 @@ from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from api.access import MayNot, SignInRefused, TooManyAttempts
 from api.records import Conflict, KeyReused, NotFound
 from evidence.errors import EvidenceError
 from grading.errors import GradingError
@@ -41,6 +42,9 @@ UNREACHABLE = (
 KNOWN: dict[type[Exception], tuple[int, str, str, str]] = {
     NotFound: (404, "not_found", "There is no such record", "Check the id."),
     Conflict: (412, "conflict", "The record was changed", "Read it again, then decide."),
+    MayNot: (403, "may_not", "This is not yours to do", "Ask somebody who may, or sign in anew."),
+    TooManyAttempts: (429, "too_many", "Wrong too often", "Wait, or use your badge."),
+    SignInRefused: (401, "not_signed_in", "You are not signed in", "Try again."),
     KeyReused: (422, "key_reused", "The idempotency key was used before", "Take a new key."),
     CommandRefused: (409, "refused", "The line cannot do that now", ""),
     RecordRefused: (409, "record_refused", "The record cannot be taken", "Compare the two."),
@@ -76,7 +80,7 @@ SCHEMA: dict[str, Any] = {
     },
 }
 RESPONSES: dict[int | str, dict[str, Any]] = dict.fromkeys(
-    (400, 404, 409, 412, 422, 428, 503), SCHEMA
+    (400, 401, 403, 404, 409, 412, 422, 428, 429, 503), SCHEMA
 )
 
 
@@ -112,7 +116,10 @@ def _own(_: Request, error: Exception) -> JSONResponse:
 def _known(_: Request, error: Exception) -> JSONResponse:
     status, code, title, remedy = next(v for kind, v in KNOWN.items() if isinstance(error, kind))
     detail = str(error.orig) if isinstance(error, DBAPIError) else str(error)
-    return problem(status, code, title, detail, remedy)
+    answer = problem(status, code, title, detail, remedy)
+    if isinstance(error, TooManyAttempts):
+        answer.headers["Retry-After"] = str(error.wait)
+    return answer
 
 
 def _evidence(_: Request, error: Exception) -> JSONResponse:

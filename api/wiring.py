@@ -7,7 +7,7 @@ import contextlib
 import socket
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,8 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+from api.access import AccessStore, Guard, Scope
+from api.access.store import FIRST_MANAGER
 from api.app import create_app
 from api.records import Records
 from config.load import Site
@@ -22,6 +24,7 @@ from config.settings import StationSettings, build_devices
 from grading.rules import RuleBook
 from grading.verdict import Criteria, grade
 from simulators.line import SimulatedLine
+from simulators.operator import NAME as SIMULATED
 from simulators.operator import Operator, Service
 from simulators.world import TruePanel
 from station.ports import StationControl
@@ -96,11 +99,16 @@ async def serve_station(
             settings=settings.measurement,
         )
         await stack.enter_async_context(station)
-        helpers = []
+        hands = None
         if line is not None and simulation is not None:
-            operator = Operator(line, Service(server.url), pace=simulation.operator_pace)
-            helpers.append(asyncio.create_task(operator.run()))
-        await _serve(server, station, records, helpers, stop_after)
+            hands = partial(_operator, line, server.url, simulation.operator_pace)
+        await _serve(server, station, records, hands, stop_after)
+
+
+def _operator(line: SimulatedLine, url: str, pace: float, guard: Guard) -> Operator:
+    """Return the simulated operator, who is let in also where people sign in."""
+    token = guard.own_token(SIMULATED, frozenset({Scope.LINE_READ, Scope.LINE_OPERATE}))
+    return Operator(line, Service(url, token), pace=pace)
 
 
 @contextlib.asynccontextmanager
@@ -127,22 +135,31 @@ async def _serve(
     server: Server,
     station: Station | None,
     records: Records | None = None,
-    helpers: list[asyncio.Task[None]] | None = None,
+    hands: Callable[[Guard], Operator] | None = None,
     stop_after: int | None = None,
 ) -> None:
+    """Serve; ``hands`` work a simulated line, and nobody is asked to sign in at one."""
+    records = records or Records(server.database)
     app = create_app(
-        records=records or Records(server.database),
+        records=records,
         station=station,
         evidence_dir=server.evidence_dir,
         build_id=uuid.uuid4().hex[:12],
         nameplates=server.nameplates,
         site=server.site,
         rules=server.rules,
+        demo=hands is not None,
     )
     web = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, lifespan="on")
     )
-    tasks = [*(helpers or []), asyncio.create_task(_end_streams(web, app))]
+    tasks = [asyncio.create_task(_end_streams(web, app))]
+    if hands is not None:
+        tasks.append(asyncio.create_task(hands(app.state.guard).run()))
+    elif (pin := AccessStore(records.engine).first_manager()) is not None:
+        print(
+            f"First start: sign in as {FIRST_MANAGER} with PIN {pin}, shown only now.", flush=True
+        )
     if station is not None and stop_after is not None:
         tasks.append(asyncio.create_task(_stop_after(web, station, stop_after)))
     print(f"Zonkeur is at {server.url}  (Ctrl-C stops it)", flush=True)

@@ -21,8 +21,11 @@ NAME = "simulated operator"
 class Service:
     """The service's API, as a screen uses it."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, token: str | None = None) -> None:
         self._base_url = base_url
+        self._headers = {"Content-Type": "application/json"}
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
 
     async def get(self, path: str) -> Any:
         """Return a document, or None where the service refuses."""
@@ -34,9 +37,7 @@ class Service:
 
     def _call(self, path: str, body: dict[str, Any] | None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            self._base_url + path, data=data, headers={"Content-Type": "application/json"}
-        )
+        request = urllib.request.Request(self._base_url + path, data=data, headers=self._headers)
         try:
             with urllib.request.urlopen(request, timeout=10) as response:
                 return json.loads(response.read() or b"null")

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from rich.progress import track
 
 from api.commands.database import database_url
-from api.commands.output import BAD_CALL, print_json, progress_console
+from api.commands.output import BAD_CALL, at_the_shell, print_json, progress_console
 from api.records import Filters, InspectionRecord, InspectionRow, Records
 from grading.values import Outcome
 
@@ -66,6 +66,7 @@ def export(
         except ValueError as error:
             progress_console.print(str(error), style="red")
             raise typer.Exit(BAD_CALL) from error
+        records.note(at_the_shell(), "export", None, f"{count} inspections as {form}")
     if as_json:
         print_json({"file": str(out), "rows": count})
     else:

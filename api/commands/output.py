@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from collections.abc import Iterable
@@ -38,6 +39,11 @@ def print_json(document: Any) -> None:
 def finish(items: Iterable[dict[str, Any]]) -> NoReturn:
     """Leave with 3 where any item could not be judged, and 0 otherwise."""
     raise typer.Exit(NOT_JUDGED if any("error" in item for item in items) else DONE)
+
+
+def at_the_shell() -> str:
+    """Return under which name the audit trail has what is done at the command line."""
+    return f"{getpass.getuser()[:60]} (command line)"
 
 
 def existing(paths: list[Path]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
+from api.access import Scope, needs
 from api.deps import OptionalStationDep
 from evidence.reports import to_json
 from station.ports import StationControl, StationSnapshot
@@ -20,6 +21,7 @@ HEARTBEAT = 3.0  # s
 
 @router.get(
     "/events",
+    dependencies=[needs(Scope.LINE_READ)],
     response_class=StreamingResponse,
     responses={
         200: {

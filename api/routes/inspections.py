@@ -13,6 +13,7 @@ from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.access import Person, Scope, needs
 from api.deps import (
     ID_PATTERN,
     INSPECTION_PATTERN,
@@ -79,7 +80,9 @@ class OverrideBody(BaseModel):
     reason: str = Field(
         min_length=3, max_length=500, pattern=r"^[^\x00]*$", examples=["Frame bent in transport"]
     )
-    by: str = Field(min_length=1, max_length=80, pattern=r"^[^\x00]*$", examples=["Ann"])
+    by: str | None = Field(
+        default=None, min_length=1, max_length=80, pattern=r"^[^\x00]*$", examples=["Ann"]
+    )
 
 
 class Delivery(BaseModel):
@@ -111,7 +114,7 @@ class FittedCurve(BaseModel):
     current: list[float]
 
 
-@router.get("/inspections")
+@router.get("/inspections", dependencies=[needs(Scope.RECORDS_READ)])
 def list_inspections(
     records: RecordsDep,
     verdict: Outcome | None = None,
@@ -148,7 +151,7 @@ def list_inspections(
         raise Problem(422, "invalid", "The request is not valid", str(error)) from error
 
 
-@router.get("/inspections/{inspection_id}")
+@router.get("/inspections/{inspection_id}", dependencies=[needs(Scope.RECORDS_READ)])
 def get_inspection(
     inspection_id: InspectionId, records: RecordsDep, response: Response
 ) -> InspectionRecord:
@@ -158,15 +161,19 @@ def get_inspection(
     return record
 
 
-@router.post("/inspections/{inspection_id}/override")
+@router.post("/inspections/{inspection_id}/override", dependencies=[needs(Scope.RECORDS_OVERRIDE)])
 def override(
     inspection_id: InspectionId,
     body: OverrideBody,
+    person: Person,
     records: RecordsDep,
     response: Response,
     if_match: Annotated[str | None, Header(max_length=40, examples=['"1"'])] = None,
 ) -> InspectionRecord:
-    """Put a person's verdict beside the others. ``If-Match`` names the verdict that was seen."""
+    """Put a person's verdict beside the others. ``If-Match`` names the verdict that was seen.
+
+    It is given under the name of whoever is signed in; ``by`` counts in the demonstration alone.
+    """
     seen = ETAG.fullmatch(if_match or "")
     if seen is None:
         raise Problem(
@@ -181,7 +188,7 @@ def override(
         outcome=body.outcome,
         grade=body.grade,
         destination=DESTINATIONS[body.outcome],
-        by=body.by,
+        by=person.signs(body.by),
         reason=body.reason,
         version=int(seen[1]),
     )
@@ -189,7 +196,7 @@ def override(
     return record
 
 
-@router.get("/inspections/{inspection_id}/curve")
+@router.get("/inspections/{inspection_id}/curve", dependencies=[needs(Scope.RECORDS_READ)])
 def curve(inspection_id: InspectionId, records: RecordsDep, folder: EvidenceDirDep) -> Curve:
     """Return the measured points and the fitted curve."""
     record = records.inspection(inspection_id)
@@ -205,7 +212,11 @@ def curve(inspection_id: InspectionId, records: RecordsDep, folder: EvidenceDirD
     )
 
 
-@router.get("/inspections/{inspection_id}/evidence/{name}", response_class=FileResponse)
+@router.get(
+    "/inspections/{inspection_id}/evidence/{name}",
+    dependencies=[needs(Scope.RECORDS_READ)],
+    response_class=FileResponse,
+)
 def evidence_file(
     inspection_id: InspectionId,
     name: Annotated[str, PathParameter(pattern=r"^[0-9A-Za-z_][0-9A-Za-z_.-]{0,99}$")],
@@ -217,6 +228,7 @@ def evidence_file(
 
 @router.get(
     "/inspections/{inspection_id}/el.png",
+    dependencies=[needs(Scope.RECORDS_READ)],
     response_class=FileResponse,
     responses={200: {"content": {"image/png": {}}}},
 )
@@ -233,7 +245,7 @@ def el_picture(
     return FileResponse(drawn, media_type="image/png")
 
 
-@router.get("/panels/{panel_id:path}")
+@router.get("/panels/{panel_id:path}", dependencies=[needs(Scope.RECORDS_READ)])
 def panel(
     panel_id: Annotated[str, PathParameter(max_length=80, pattern=ID_PATTERN)],
     records: RecordsDep,
@@ -249,13 +261,13 @@ def panel(
     return page
 
 
-@router.get("/summary")
+@router.get("/summary", dependencies=[needs(Scope.RECORDS_SUMMARY)])
 def summary(records: RecordsDep) -> tuple[Count, ...]:
     """Return how many inspections of each maker stand at each verdict and grade."""
     return records.counts()
 
 
-@router.post("/records", status_code=201)
+@router.post("/records", dependencies=[needs(Scope.RECORDS_DELIVER)], status_code=201)
 def deliver(body: Delivery, records: RecordsDep) -> Recorded:
     """Take a record from a station on another host. The same record again changes nothing."""
     try:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
+from api.access import OPEN, Scope, needs
 from api.deps import OptionalStationDep, RecordsDep
 from grading.values import Outcome
 from station.ports import LineState
@@ -23,7 +24,7 @@ class Health(BaseModel):
     station: bool
 
 
-@router.get("/api/health")
+@router.get("/api/health", dependencies=[needs(OPEN)])
 def health(records: RecordsDep, station: OptionalStationDep, response: Response) -> Health:
     """Say whether the database answers; 503 where it does not."""
     state = Health(records=records.healthy(), station=station is not None)
@@ -31,7 +32,7 @@ def health(records: RecordsDep, station: OptionalStationDep, response: Response)
     return state
 
 
-@router.get("/metrics", response_class=PlainTextResponse)
+@router.get("/metrics", dependencies=[needs(Scope.METRICS)], response_class=PlainTextResponse)
 def metrics(records: RecordsDep, station: OptionalStationDep) -> str:
     """Return the figures in Prometheus' text format."""
     lines = ["# TYPE panels_graded_total gauge"]

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
+from api.access import Scope, needs
 from api.deps import NameplatesDep, RecordsDep
 from api.problems import RESPONSES, Problem
 from api.records import Typical
@@ -26,7 +27,7 @@ class Module(BaseModel):
     typical: Typical | None
 
 
-@router.get("")
+@router.get("", dependencies=[needs(Scope.RECORDS_READ)])
 async def get_module(name: Name, records: RecordsDep, site: NameplatesDep) -> Module:
     """Find a module by maker and model as people type them; 404 says what may be meant."""
     plate = await run_in_threadpool(nameplate_of, name, site)

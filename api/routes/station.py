@@ -12,8 +12,10 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.access import Person, Scope, needs
+from api.access.credentials import BADGE_PREFIX
 from api.deps import ID_PATTERN, InspectionId, NameplatesDep, RecordsDep, StationDep
-from api.problems import RESPONSES
+from api.problems import RESPONSES, Problem
 from api.records import Records
 from api.routes.modules import nameplate_of
 from grading.values import Nameplate
@@ -30,10 +32,13 @@ log = logging.getLogger(__name__)
 
 
 class Body(BaseModel):
-    """A request body; unknown keys are refused."""
+    """A request body; unknown keys are refused.
+
+    ``by`` counts in the demonstration alone: who is signed in does not choose a name.
+    """
 
     model_config = ConfigDict(extra="forbid")
-    by: Name
+    by: Name | None = None
 
 
 class CommandBody(Body):
@@ -75,25 +80,28 @@ class Done(BaseModel):
     done: bool = True
 
 
-@router.get("")
+@router.get("", dependencies=[needs(Scope.LINE_READ)])
 def get_station(station: StationDep) -> StationSnapshot:
     """Return all that a screen shows of the line."""
     return station.snapshot()
 
 
-@router.post("/command")
-async def command(body: CommandBody, station: StationDep, records: RecordsDep) -> Done:
+@router.post("/command", dependencies=[needs(Scope.LINE_OPERATE)])
+async def command(
+    body: CommandBody, station: StationDep, records: RecordsDep, person: Person
+) -> Done:
     """Command the line; 409 where it cannot do that now."""
-    await station.command(body.command, by=body.by)
-    await _note(records, body.by, "command", detail=body.command.value)
+    await station.command(body.command, by=person.signs(body.by))
+    await _note(records, person.signs(body.by), "command", detail=body.command.value)
     return Done()
 
 
-@router.post("/intake")
+@router.post("/intake", dependencies=[needs(Scope.LINE_OPERATE)])
 async def intake(
     body: IntakeBody,
     station: StationDep,
     records: RecordsDep,
+    person: Person,
     site: NameplatesDep,
     idempotency_key: Key = None,
 ) -> Intake:
@@ -101,6 +109,10 @@ async def intake(
 
     The same ``Idempotency-Key`` with the same body is one intake, also after a restart.
     """
+    if body.panel_id.upper().startswith(BADGE_PREFIX):
+        raise Problem(
+            422, "a_badge", "This is a person's badge", "No panel is called so.", "Scan the panel."
+        )
     asked = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
     if idempotency_key is not None:
         kept = await run_in_threadpool(records.intake, idempotency_key, asked)
@@ -110,44 +122,48 @@ async def intake(
     if plate is None and body.module:
         plate = await run_in_threadpool(nameplate_of, body.module, site)
     inspection_id = await station.intake(
-        body.panel_id, by=body.by, nameplate=plate, serial=body.serial
+        body.panel_id, by=person.signs(body.by), nameplate=plate, serial=body.serial
     )
     if idempotency_key is not None:
         await run_in_threadpool(records.keep_intake, idempotency_key, asked, inspection_id)
-    await _note(records, body.by, "intake", inspection_id)
+    await _note(records, person.signs(body.by), "intake", inspection_id)
     return Intake(inspection_id=inspection_id)
 
 
-@router.post("/questions/{question_id}/answer")
+@router.post("/questions/{question_id}/answer", dependencies=[needs(Scope.LINE_OPERATE)])
 async def answer(
-    question_id: Token, body: AnswerBody, station: StationDep, records: RecordsDep
+    question_id: Token, body: AnswerBody, station: StationDep, records: RecordsDep, person: Person
 ) -> Done:
     """Answer a question of the line."""
-    await station.answer(question_id, body.choices, by=body.by, note=body.note)
-    await _note(records, body.by, "answer", question_id, ", ".join(body.choices))
+    await station.answer(question_id, body.choices, by=person.signs(body.by), note=body.note)
+    await _note(records, person.signs(body.by), "answer", question_id, ", ".join(body.choices))
     return Done()
 
 
-@router.post("/alarms/{alarm_id}/acknowledge")
+@router.post("/alarms/{alarm_id}/acknowledge", dependencies=[needs(Scope.LINE_OPERATE)])
 async def acknowledge(
-    alarm_id: Token, body: Body, station: StationDep, records: RecordsDep
+    alarm_id: Token, body: Body, station: StationDep, records: RecordsDep, person: Person
 ) -> Done:
     """Acknowledge an alarm."""
-    await station.acknowledge(alarm_id, by=body.by)
-    await _note(records, body.by, "acknowledge", alarm_id)
+    await station.acknowledge(alarm_id, by=person.signs(body.by))
+    await _note(records, person.signs(body.by), "acknowledge", alarm_id)
     return Done()
 
 
-@router.post("/routes/{inspection_id}")
+@router.post("/routes/{inspection_id}", dependencies=[needs(Scope.LINE_OPERATE)])
 async def confirm_route(
-    inspection_id: InspectionId, body: Body, station: StationDep, records: RecordsDep
+    inspection_id: InspectionId,
+    body: Body,
+    station: StationDep,
+    records: RecordsDep,
+    person: Person,
 ) -> Done:
     """Say that a panel was taken to its destination."""
     visits = station.snapshot().visits
     if any(v.inspection_id == inspection_id and v.phase is Phase.ROUTE for v in visits):
         # Written before the line forgets the panel: where that fails, it can be said again.
-        await run_in_threadpool(records.confirm_route, inspection_id, body.by)
-    await station.confirm_route(inspection_id, by=body.by)
+        await run_in_threadpool(records.confirm_route, inspection_id, person.signs(body.by))
+    await station.confirm_route(inspection_id, by=person.signs(body.by))
     return Done()
 
 

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BeforeValidator
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.access import OPEN, Person, Scope, needs
 from api.deps import (
     ID_PATTERN,
     EvidenceDirDep,
@@ -45,7 +46,7 @@ PAGE = 50
 PAPER_WIDTH = 1400  # px, of the EL picture on a report
 
 
-@router.get("/")
+@router.get("/", dependencies=[needs(Scope.LINE_READ)])
 def operator(request: Request, station: OptionalStationDep, records: RecordsDep) -> HTMLResponse:
     """The operator's screen. The line can be worked while the records are out of reach."""
     try:
@@ -63,26 +64,26 @@ def operator(request: Request, station: OptionalStationDep, records: RecordsDep)
     )
 
 
-@router.get("/fragments/line")
+@router.get("/fragments/line", dependencies=[needs(Scope.LINE_READ)])
 def line(request: Request, station: StationDep) -> HTMLResponse:
     """State, buttons, and where each panel is."""
     return render(request, "fragments/line.html", **_line(request, station))
 
 
-@router.get("/fragments/todo")
+@router.get("/fragments/todo", dependencies=[needs(Scope.LINE_READ)])
 def todo(request: Request, station: StationDep, records: RecordsDep) -> HTMLResponse:
     """What asks for a person: questions, panels to be taken away, and alarms."""
     return render(request, "fragments/todo.html", **_todo(station, records))
 
 
-@router.get("/fragments/latest")
+@router.get("/fragments/latest", dependencies=[needs(Scope.LINE_READ)])
 def latest(request: Request, station: OptionalStationDep, records: RecordsDep) -> HTMLResponse:
     """The last verdict, with its curve and picture."""
     context = _latest(request, station, records)
     return render(request, "fragments/latest.html", page_class="operator", **context)
 
 
-@router.get("/history")
+@router.get("/history", dependencies=[needs(Scope.RECORDS_READ)])
 def history(
     request: Request,
     records: RecordsDep,
@@ -132,7 +133,7 @@ def history(
     )
 
 
-@router.get("/inspections/{inspection_id}")
+@router.get("/inspections/{inspection_id}", dependencies=[needs(Scope.RECORDS_READ)])
 def inspection(request: Request, inspection_id: InspectionId, records: RecordsDep) -> HTMLResponse:
     """One inspection: all that a verdict stands on."""
     try:
@@ -142,10 +143,15 @@ def inspection(request: Request, inspection_id: InspectionId, records: RecordsDe
     return _details(request, record, records)
 
 
-@router.get("/inspections/{inspection_id}/report.pdf", response_class=Response)
+@router.get(
+    "/inspections/{inspection_id}/report.pdf",
+    dependencies=[needs(Scope.RECORDS_EXPORT)],
+    response_class=Response,
+)
 def report(
     request: Request,
     inspection_id: InspectionId,
+    person: Person,
     records: RecordsDep,
     folder: EvidenceDirDep,
     site: SiteDep,
@@ -163,11 +169,12 @@ def report(
         language or language_of(request),
     )
     name = f"{inspection_id}-{record.version}.pdf"
+    records.note(person.signs(None), "export", inspection_id, f"test report {record.version}")
     headers = {**HEADERS, "Content-Disposition": f'inline; filename="{name}"'}
     return Response(content, media_type="application/pdf", headers=headers)
 
 
-@router.get("/panels/{panel_id:path}")
+@router.get("/panels/{panel_id:path}", dependencies=[needs(Scope.RECORDS_READ)])
 def panel(
     request: Request,
     panel_id: Annotated[str, PathParameter(max_length=80, pattern=ID_PATTERN)],
@@ -180,7 +187,7 @@ def panel(
     return _details(request, records.inspection(newest[0].inspection_id), records)
 
 
-@router.get("/language/{code}")
+@router.get("/language/{code}", dependencies=[needs(OPEN)])
 def choose_language(request: Request, code: str) -> RedirectResponse:
     """Remember the language, and go back to where the choice was made."""
     back = request.headers.get("referer", "/")

@@ -3,6 +3,7 @@
 
 const SCAN_GAP = 60; // ms, the longest pause between two keystrokes of a scanner
 const SCAN_LEAST = 4; // keystrokes; a person who types fast makes shorter bursts
+const BADGE = "ZKB-"; // how what a badge says begins
 const SETTLE = 350; // ms, in which a press on what has just appeared is not believed
 
 const $ = (selector, root = document) => root.querySelector(selector);
@@ -22,14 +23,37 @@ function notice(text, good = false) {
 async function post(path, body, headers = {}) {
   const response = await fetch(path, {
     method: "POST",
-    headers: { "Content-Type": "application/json", ...headers },
+    headers: { "Content-Type": "application/json", "X-CSRF-Token": $("meta[name=csrf-token]")?.content ?? "", ...headers },
     body: JSON.stringify({ by: operator(), ...body }),
   }).catch(() => null);
   if (response?.ok) return true;
+  if (response?.status === 401 && path !== "/api/sign-in") { signInAnew(); return false; }
   const problem = await response?.json().catch(() => null);
   const why = response === null ? said().unreachable : response.status === 412 ? said().conflict : problem?.detail;
   notice(`${said().refused}. ${why ?? response.status}`);
   return false;
+}
+
+// --- who is here ----------------------------------------------------------------------------------
+
+function signInAnew() {
+  location.assign(`/sign-in?to=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
+async function signOut() {
+  await fetch("/api/sign-out", { method: "POST" }).catch(() => null);
+  location.assign("/sign-in");
+}
+
+// At the change of a shift the next one scans a badge; it is never taken for a panel.
+async function changeHands(badge) {
+  const response = await fetch("/api/sign-in", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ badge }),
+  }).catch(() => null);
+  if (response?.ok) location.reload();
+  else notice(said().refused);
 }
 
 // --- questions ------------------------------------------------------------------------------------
@@ -123,6 +147,7 @@ const PRESSES = {
   "[data-save]": saveOverride,
   "[data-preset]": usePreset,
   "[data-zoom]": zoom,
+  "[data-sign-out]": signOut,
   "[data-close]": (b) => b.closest("dialog").close(),
 };
 
@@ -169,10 +194,12 @@ document.addEventListener("keydown", (event) => {
   const code = burst;
   burst = "";
   const field = event.target;
-  if (field.id === "barcode" || code.length < SCAN_LEAST) return;
+  const badge = code.toUpperCase().startsWith(BADGE);
+  if ((field.id === "barcode" && !badge) || code.length < SCAN_LEAST) return;
   event.preventDefault(); // it would press the button that has the focus
   if ("value" in field && field.value.endsWith(code)) field.value = field.value.slice(0, -code.length);
-  if ($("#intake") && !$("dialog[open]")) intake(code);
+  if (badge) changeHands(code.toUpperCase());
+  else if ($("#intake") && !$("dialog[open]")) intake(code);
 }, true);
 
 // --- moments as the reader's clock shows them -----------------------------------------------------
@@ -198,7 +225,7 @@ function showTimes(root) {
 }
 
 document.addEventListener("DOMContentLoaded", () => {
-  $("#operator-name").value = localStorage.getItem("operator") ?? "";
+  if ($("#operator-name").type !== "hidden") $("#operator-name").value = localStorage.getItem("operator") ?? "";
   if ($("#module")) $("#module").value = sessionStorage.getItem("module") ?? "";
   showTimes(document);
   drawCharts(document);

@@ -286,7 +286,11 @@ def serve():
 @pytest.fixture
 async def service(records, station, tmp_path):
     app = create_app(
-        records=records, station=station, evidence_dir=tmp_path / "evidence", build_id="build-1"
+        records=records,
+        station=station,
+        evidence_dir=tmp_path / "evidence",
+        build_id="build-1",
+        demo=True,
     )
     async with (
         listening(app) as (server, address),

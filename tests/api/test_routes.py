@@ -106,7 +106,7 @@ async def test_a_panel_that_is_not_at_its_destination_is_not_recorded_there(serv
 
 
 async def test_a_records_service_alone_has_no_line(records, tmp_path, serve):
-    app = create_app(records=records, station=None, evidence_dir=tmp_path, build_id="b")
+    app = create_app(records=records, station=None, evidence_dir=tmp_path, build_id="b", demo=True)
     async with serve(app) as (_, address), httpx.AsyncClient(base_url=address) as client:
         problem(await client.get("/api/station"), 503, "no_station")
         assert (await client.get("/api/health")).json() == {"records": True, "station": False}

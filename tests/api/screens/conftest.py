@@ -22,6 +22,8 @@ FULL_HD, SMALL = (1920, 1080), (1280, 800)
 class Product:
     """The service with a line in memory; the test's thread talks to it by these verbs."""
 
+    demo = True
+
     def __init__(self, records, station, evidence_dir):
         self.records = records
         self.station = station
@@ -41,6 +43,7 @@ class Product:
             station=self.station,
             evidence_dir=self.evidence_dir,
             build_id=build_id,
+            demo=self.demo,
         )
         config = uvicorn.Config(self._app, log_level="warning", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)

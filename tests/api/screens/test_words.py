@@ -86,7 +86,7 @@ def test_numbers_have_the_sign_and_the_uncertainty_of_the_reader():
 
 @pytest.fixture
 async def screen(records, tmp_path):
-    app = create_app(records=records, station=None, evidence_dir=tmp_path, build_id="b")
+    app = create_app(records=records, station=None, evidence_dir=tmp_path, build_id="b", demo=True)
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
         yield client
