@@ -30,7 +30,8 @@ LINK_FAULTS = {
 }
 WEIGHTS = {
     "link": 10,
-    "kill": 3,
+    "kill": 2,
+    "kill_at_work": 2,
     "power_cut": 1,
     "door": 2,
     "stranger": 1,
@@ -108,6 +109,12 @@ class Disturber:
         """``kill -9`` at any moment; in a third of them the washer's watchdog is waited for."""
         self.station.kill()
         await self._while_down()
+
+    async def kill_at_work(self) -> None:
+        """``kill -9`` while a panel is measured and its evidence goes to the disk."""
+        await self._reach(("el",))
+        await asyncio.sleep(self.rng.uniform(0.0, 1.8))
+        await self.kill()
 
     async def heed(self) -> None:
         """The station asks to be started again."""

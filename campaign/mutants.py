@@ -184,7 +184,7 @@ MUTANTS = {
     "seal_last": Mutant(
         says="evidence is vouched for before it is written",
         take_out=_seal_last,
-        acts=("kill",),
+        acts=("kill_at_work",),
         every=4.0,
     ),
     "sweep_crc": Mutant(

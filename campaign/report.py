@@ -31,13 +31,14 @@ def table(results: list[Result]) -> str:
     done = sum((result.done for result in results), Counter[str]())
     verdicts = sum((result.verdicts for result in results), Counter[str]())
     times = [seconds for result in results for seconds in result.recoveries]
+    kills = sum(done[act] for act in ("kill", "kill_at_work", "exchange_while_down"))
     found = Counter[str]()
     for result in results:
         found.update(asdict(result.findings))
     lines = [
         "| done | times |\n|---|---|",
         f"| panels through the whole line | {sum(r.panels for r in results):,} |",
-        f"| `kill -9` of the station | {done['kill'] + done['exchange_while_down']:,} |",
+        f"| `kill -9` of the station | {kills:,} |",
         f"| power cuts (files torn: {done['files_torn']:,}) | {done['power_cut']:,} |",
         f"| damaged, lost, late or broken answers | {sum(r.faults for r in results):,} |",
         *(
