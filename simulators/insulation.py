@@ -25,7 +25,6 @@ from simulators.world import World
 
 RANGE = 10_000.0  # MΩ
 OVERRANGE = 9.9e37
-WET_SHARE = 0.6  # of the dry resistance that a sound panel keeps when wet
 BYPASS_LIMIT = 12.0  # V, that the source of the bypass test reaches
 RAMP = 500.0  # V/s, the fastest that MQT 03 and MQT 15 allow
 DRAIN = 0.2  # s, in which the voltage falls to 1/e
@@ -174,5 +173,5 @@ class SimulatedInsulationTester(ScpiInstrument):
         if panel is None or dry is None:
             return OVERRANGE
         wet = panel.safety.wet_leakage_resistance
-        shown = dry if self._kind != "wet" else WET_SHARE * dry if wet is None else wet
+        shown = wet if self._kind == "wet" and wet is not None else dry
         return shown if shown <= RANGE else OVERRANGE

@@ -20,6 +20,7 @@ from simulators.el_render import CellSpec, ModuleStyle, draw_cell, render_cell
 DIODE_DROP = 0.5  # V, forward voltage of a conducting bypass diode
 CELL_BREAKDOWN = 15.0  # V, usual of multicrystalline cells
 SUBSTRINGS = 3
+WET_SHARE = 0.6  # of its dry insulation that a panel without cracks in its back keeps when wet
 VTH_25 = 0.025693  # V, k T / q at 25 °C
 EL_THRESHOLD = 0.3  # A, below it a module does not glow
 
@@ -34,6 +35,7 @@ class Condition(StrEnum):
     SHORTED_DIODE = "shorted_diode"
     OPEN_DIODE = "open_diode"
     WEAK_INSULATION = "weak_insulation"
+    LEAKS_WET = "leaks_wet"  # a cracked back sheet, which only water finds
     BROKEN_GLASS = "broken_glass"
 
 
@@ -44,8 +46,9 @@ SHARES = {
     Condition.CELL_LOST: 0.08,
     Condition.SHORTED_DIODE: 0.06,
     Condition.WEAK_INSULATION: 0.04,
-    Condition.BROKEN_GLASS: 0.05,
+    Condition.BROKEN_GLASS: 0.04,
     Condition.OPEN_DIODE: 0.01,
+    Condition.LEAKS_WET: 0.01,
 }
 
 # Typical 60-cell modules of 2008–2016 as Dutch roofs carry them; figures of their data sheets.
@@ -182,8 +185,11 @@ def _nameplate(model: Nameplate, *, year: int) -> Nameplate:
 def _safety(rng: np.random.Generator, condition: Condition) -> SafetyRecord:
     weak = condition is Condition.WEAK_INSULATION
     resistance = float(rng.uniform(2, 15) if weak else rng.lognormal(np.log(900), 0.5))
+    wet = min(0.01 * resistance, 15.0) if condition is Condition.LEAKS_WET else None
     return SafetyRecord(
-        insulation_resistance=resistance, ground_continuity=float(rng.uniform(0.01, 0.05))
+        insulation_resistance=resistance,
+        wet_leakage_resistance=WET_SHARE * resistance if wet is None else wet,
+        ground_continuity=float(rng.uniform(0.01, 0.05)),
     )
 
 

@@ -28,7 +28,9 @@ from simulators.el_render import draw_cell
 GAMMA = -0.0045  # 1/K, median of 60-cell c-Si
 MIN_IRRADIANCE = 600.0  # W/m², below it nobody would grade
 LAYOUTS = {36: (4, 9), 60: (6, 10), 72: (6, 12), 96: (8, 12)}
-SOUND_INSULATION = SafetyRecord(insulation_resistance=650.0, ground_continuity=0.03)
+SOUND_INSULATION = SafetyRecord(
+    insulation_resistance=650.0, wet_leakage_resistance=400.0, ground_continuity=0.03
+)
 CurveSet = tuple[str, Nameplate, list[IVCurve]]
 AREAS = {36: 1.01, 60: 1.64, 72: 1.94, 96: 2.5}  # m²
 

@@ -47,6 +47,7 @@ async def test_every_panel_gets_its_own_verdict(make_bench):
         Condition.SHORTED_DIODE,
         Condition.OPEN_DIODE,
         Condition.WEAK_INSULATION,
+        Condition.LEAKS_WET,
         Condition.CELL_LOST,
     ]
     panels = [make_panel(n, condition=c) for n, c in enumerate(conditions, start=1)]
@@ -63,10 +64,11 @@ async def test_every_panel_gets_its_own_verdict(make_bench):
     assert reasons[Condition.SHORTED_DIODE] == ("bypass_diode_failed",)
     assert reasons[Condition.OPEN_DIODE] == ("bypass_diode_failed",)  # the curve does not show it
     assert reasons[Condition.WEAK_INSULATION] == ("insulation_low", "wet_leakage_low")
+    assert reasons[Condition.LEAKS_WET] == ("wet_leakage_low",)  # dry it is sound
     assert {"substring_lost_current"} <= set(reasons[Condition.CELL_LOST])
     washed = bench.station.snapshot().washer.panels_washed
-    assert washed == 4  # the one with broken glass never got wet
-    assert bench.station.snapshot().processed == 5
+    assert washed == 5  # the one with broken glass never got wet
+    assert bench.station.snapshot().processed == 6
 
 
 async def test_several_panels_at_once_keep_their_places(make_bench):
