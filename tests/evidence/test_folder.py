@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import cv2
 import numpy as np
@@ -34,7 +35,14 @@ def evidence():
         ),
         curves=(IVCurve(voltage=np.array([0.0, 0.1 + 0.2]), current=np.array([1.0, 1 / 3])),),
         image=ELImage(pixels=picture(), dark=picture(1), exposure=2.0, current=8.1),
-        safety=SafetyRecord(insulation_resistance=500.0),
+        safety=SafetyRecord(
+            insulation_resistance=500.0,
+            wet_leakage_resistance=300.0,
+            ground_continuity=math.inf,
+            bypass_voltage=1.47,
+            bypass_current=8.49,
+            bypass_test_current=8.5,
+        ),
         visual=VisualRecord(defects=("frame_bent",), inspector="ann"),
         instruments=(Instrument(role="tester", maker="a", model="b", serial="c", firmware="d"),),
         measured_at="2026-11-23T10:00:00.000+00:00",
