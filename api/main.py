@@ -12,6 +12,7 @@ from api.commands import (
     el,
     export,
     grade,
+    import_register,
     iv,
     regrade,
     rules,
@@ -40,6 +41,7 @@ app.command("train-el")(train_el.train_el)
 app.command("backup")(care.backup)
 app.command("restore")(care.restore)
 app.command("export")(export.export)
+app.command("import")(import_register.import_register)
 app.command("verify")(database.verify)
 app.add_typer(database.db, name="db")
 app.add_typer(rules.rules, name="rules")

@@ -125,7 +125,7 @@ async def _work(
     trouble = asyncio.create_task(disturber.run())
     try:
         left, since = 0, time.monotonic()
-        while left < panels and time.monotonic() - since < (STUCK if patient else STUCK / 4):
+        while left < panels and time.monotonic() - since < (STUCK if patient else STUCK / 2):
             await asyncio.sleep(0.2)
             if trouble.done():
                 trouble.result()

@@ -113,8 +113,10 @@ def _is_of(stored: Evidence, truth: NumberedPanel) -> bool:
     for curve in stored.curves:
         direction = curve.sweep or Sweep.UP
         own = truth.sweep(direction, irradiance=1000.0, points=curve.voltage.size)
-        if not np.allclose(np.sort(own.current), np.sort(curve.current), rtol=0, atol=CLOSE):
-            return False
+        for name in ("current", "voltage", "irradiance"):
+            true, found = (np.sort(getattr(c, name)) for c in (own, curve))
+            if true.shape != found.shape or not np.allclose(true, found, rtol=1e-9, atol=CLOSE):
+                return False
     return True
 
 

@@ -13,12 +13,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
+from api.access import AccessStore, Scope
+from api.commands.database import database_url
+from api.records import Records
 from simulators.operator import Service
 
 RECENT = 5.0  # s: older writes the system has written back by itself
@@ -59,7 +63,13 @@ class StationProcess:
         }
         (self._site / "station.toml").write_text(tomli_w.dumps(station), encoding="utf-8")
         self._port = free_port()
-        self.service = Service(f"http://127.0.0.1:{self._port}")
+        self.service = Service(f"http://127.0.0.1:{self._port}", self._token())
+
+    def _token(self) -> str:
+        """Return a token for the campaign's operator: the station runs as at a site, guarded."""
+        with closing(Records(database_url(None, self.data))) as records:
+            scopes = (Scope.LINE_READ, Scope.LINE_OPERATE)
+            return AccessStore(records.engine).create_token("campaign", scopes, by="campaign")[1]
 
     async def start(self) -> None:
         """Start the station, and wait until it answers."""
