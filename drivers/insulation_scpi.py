@@ -114,24 +114,32 @@ class InsulationScpi:
     async def _start(self, within: float) -> None:
         """Test with every door closed, and come back when the panel may be touched.
 
-        A door that opened meanwhile broke the test off: such a test is none.
+        Whatever went wrong, a voltage that stays on the panel is told first, then an open door:
+        it broke the test off, which is then none.
         """
         await self._require_closed()
+        wrong: DeviceError | None = None
         try:
-            await self._link.write("INIT")
-            status = await self._link.finished(within=within)
-            await self._discharged()
-            await self._require_closed()
-            if status & BROKEN_OFF:
-                raise DeviceRefused(
-                    self.name,
-                    "It broke the test off.",
-                    "Look whether the cabinet stays closed and the panel's leads lie apart.",
-                )
-        except (DeviceError, asyncio.CancelledError):
-            with contextlib.suppress(DeviceError):
+            await self._run(within)
+        except (DeviceError, asyncio.CancelledError) as error:
+            with contextlib.suppress(DeviceError):  # it empties the error queue as well
                 await self._link.write("ABOR")
-            raise
+            if not isinstance(error, DeviceError):
+                raise
+            wrong = error
+        await self._discharged()
+        await self._require_closed()
+        if wrong is not None:
+            raise wrong
+
+    async def _run(self, within: float) -> None:
+        await self._link.write("INIT")
+        if await self._link.finished(within=within) & BROKEN_OFF:
+            raise DeviceRefused(
+                self.name,
+                "It broke the test off.",
+                "Look whether the cabinet stays closed and the panel's leads lie apart.",
+            )
 
     async def _require_closed(self) -> None:
         if await self._link.query("SYST:INT?") != "1":

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.errors import DeviceRefused, InterlockOpen, PanelLive, ProtocolError
+from drivers.errors import DeviceError, DeviceRefused, InterlockOpen, PanelLive, ProtocolError
 from drivers.insulation_scpi import TOUCHABLE, InsulationScpi, InsulationScpiSettings
 from drivers.roles import BypassReading, InsulationReading
 from grading.values import SafetyRecord
@@ -220,6 +220,20 @@ async def test_panel_may_be_touched_when_a_test_is_over():
         for test in (tester.insulation, tester.wet_leakage):
             await test(voltage=1000, duration=1)
             assert simulated.voltage < TOUCHABLE
+
+
+@pytest.mark.parametrize(
+    "fault", ["spurious_error@INIT", "spurious_error@*OPC", "not_a_number@*ESR", "drop_reply@*ESR"]
+)
+async def test_panel_may_be_touched_after_whatever_went_wrong(fault, monkeypatch):
+    """An error while the voltage is on comes back only when it is off and gone."""
+    monkeypatch.setattr("simulators.insulation.DRAIN", 1.0)
+    async with bench(World(panel=make_panel(1)), time_scale=10) as (tester, simulated):
+        simulated.faults.once(fault)
+        with pytest.raises(DeviceError):
+            await tester.insulation(voltage=1000, duration=5)
+        assert simulated.voltage < TOUCHABLE
+        assert (await tester.insulation(voltage=1000, duration=1)).duration == 1
 
 
 async def test_panel_that_keeps_its_voltage_is_an_alarm_of_its_own():
