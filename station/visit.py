@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
-from drivers.errors import DeviceError, InterlockOpen
+from drivers.errors import DeviceError, InterlockOpen, PanelLive
 from drivers.roles import Label, WashCommand, Zone
 from evidence.errors import EvidenceError
 from evidence.folder import evidence_files, read_evidence
@@ -134,6 +134,7 @@ class Visit:
         self._line = line
         self.state = state
         self.problem: str | None = None
+        self._live = False  # the panel may still carry the test voltage
         self._reached_outfeed = asyncio.Event()
         self._routed = asyncio.Event()
         if state.phase is Phase.OUTFEED:
@@ -229,6 +230,7 @@ class Visit:
                         insulation, plate, line.settings, partial(self._enter, Phase.SAFETY)
                     )
                 )
+        if self.state.identity_confirmed and not self._live:
             self._enter(Phase.FLASH)
             curves = await self._attempt(
                 lambda: cabinet.flash(line.devices.tester, line.settings, self._identified)
@@ -398,6 +400,7 @@ class Visit:
                 failed.append(error.device)
                 self._line.board.raise_device_alarm(error)
                 if len(failed) % 2 == 0 and not await self._try_again(error):
+                    self._live |= isinstance(error, PanelLive)
                     return None
             else:
                 for device in failed:

@@ -217,6 +217,8 @@ async def test_a_panel_that_stays_live_is_told_to_a_person_and_held(make_bench):
     ((code, remedy),) = asked
     assert code == "PanelLive"
     assert "Do not touch" in remedy
+    assert bench.flashes == 0  # nor is a live panel connected to anything else
+    assert Phase.EL not in [event.phase for event in record.history]
 
 
 async def test_a_measurement_that_is_given_up_never_passes(make_bench):
