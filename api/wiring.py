@@ -22,6 +22,7 @@ from api.records import Records
 from config.load import Site
 from config.settings import StationSettings, build_devices
 from grading.rules import RuleBook
+from grading.values import RuleSource
 from grading.verdict import Criteria, grade
 from simulators.line import SimulatedLine
 from simulators.operator import NAME as SIMULATED
@@ -53,6 +54,7 @@ class Server:
     nameplates: Path | None = None
     site: Site | None = None
     rules: RuleBook | None = None
+    rule_source: RuleSource | None = None
 
     @property
     def url(self) -> str:
@@ -140,6 +142,8 @@ async def _serve(
 ) -> None:
     """Serve; ``hands`` work a simulated line, and nobody is asked to sign in at one."""
     records = records or Records(server.database)
+    if server.rule_source is not None:
+        records.note_rules(server.rule_source)
     app = create_app(
         records=records,
         station=station,

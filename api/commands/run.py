@@ -51,6 +51,7 @@ def run(
         nameplates=own_nameplates(config),
         site=site,
         rules=criteria.rules,
+        rule_source=criteria.rule_source,
     )
     asyncio.run(serve_station(server, settings, criteria, simulation, stop_after=panels))
 
@@ -65,7 +66,7 @@ def serve(
 ) -> None:
     """Run the records service alone, for stations on other hosts."""
     try:
-        site, rules = load_site(config), load_grading(config).rules
+        site, grading = load_site(config), load_grading(config)
     except (EvidenceError, GradingError) as error:
         progress_console.print(str(error), style="red")
         raise typer.Exit(BAD_CALL) from error
@@ -76,7 +77,8 @@ def serve(
         data=data,
         nameplates=own_nameplates(config),
         site=site,
-        rules=rules,
+        rules=grading.rules,
+        rule_source=grading.rule_source,
     )
     asyncio.run(serve_records(server))
 

@@ -30,9 +30,10 @@ from api.records.values import (
     Typical,
 )
 from evidence.reports import report_to_json
-from grading.values import GradeReport, Outcome
+from grading.values import GradeReport, Outcome, RuleSource
 from station.ports import RecorderUnavailable, RecordRefused, VisitEvent
 
+RULES = "rules in use"
 LEARNT_FROM = 1000  # newest inspections of a model
 LEAST_LEARNT = 5  # panels
 
@@ -120,6 +121,20 @@ class Records:
         """Write down who did what."""
         with self._writing() as session:
             trail.append(session, at=_now(), by=by, action=action, subject=subject, detail=detail)
+
+    def note_rules(self, rules: RuleSource) -> None:
+        """Write down which rules are in use from now on, where they are not those of before."""
+        subject = f"{rules.name} {rules.version}"
+        with self._writing() as session:
+            if trail.last(session, RULES) != (subject, rules.sha256):
+                trail.append(
+                    session,
+                    at=_now(),
+                    by=trail.STATION,
+                    action=RULES,
+                    subject=subject,
+                    detail=rules.sha256,
+                )
 
     def keep_intake(self, key: str, request: str, inspection_id: str) -> None:
         """Keep what an intake under an idempotency key began."""

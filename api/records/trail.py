@@ -59,6 +59,13 @@ def append_verdict(session: Session, verdict: Verdict) -> None:
     )
 
 
+def last(session: Session, action: str) -> tuple[str | None, str | None] | None:
+    """Return subject and detail of the last entry of an action; None where there is none."""
+    query = select(Audit).where(Audit.action == action).order_by(Audit.audit_id.desc()).limit(1)
+    entry = session.scalars(query).first()
+    return None if entry is None else (entry.subject, entry.detail)
+
+
 def link(before: str, says: Mapping[str, Any]) -> str:
     """Return the digest of an entry that follows ``before``."""
     return hashlib.sha256(f"{before}\n{_canonical(says)}".encode()).hexdigest()

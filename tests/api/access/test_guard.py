@@ -1,15 +1,19 @@
 """Over HTTP: who gets in, who may what, and what other sites cannot make a browser do."""
 
 import asyncio
+from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import text
 
 from api.access import Scope
+from api.app import create_app
 from evidence.reports import report_to_json
 
 INSPECTION = "20261123T101500123-ZK000001-station-1"
 COMMAND = "/api/station/command"
+ENGLISH = {"Accept-Language": "en"}
 START = {"command": "start", "by": "Somebody Else"}
 
 
@@ -219,3 +223,20 @@ async def test_the_pin_pad_leads_to_no_other_site(plant, to):
     async with plant.browser() as client:
         page = await client.get("/sign-in", params={"to": to})
     assert 'data-to=""' in page.text
+
+
+async def test_the_demonstration_asks_nobody_and_says_so(records, station, tmp_path, serve):
+    parts = {"records": records, "station": station, "evidence_dir": tmp_path, "build_id": "b"}
+    app = create_app(**parts, demo=True)
+    async with serve(app) as (_, address), httpx.AsyncClient(base_url=address) as client:
+        assert "nobody has to sign in" in (await client.get("/", headers=ENGLISH)).text
+        assert (await client.post(COMMAND, json=START)).status_code == 200
+    assert station.calls == [("command", "start", "Somebody Else")]
+
+
+async def test_no_demonstration_opens_records_of_a_plant_with_people(plant, records, serve):
+    app = create_app(
+        records=records, station=plant.station, evidence_dir=Path(), build_id="b", demo=True
+    )
+    async with serve(app) as (_, address), httpx.AsyncClient(base_url=address) as client:
+        assert (await client.get("/api/station")).status_code == 401
