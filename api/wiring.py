@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import tempfile
 import uuid
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.access import AccessStore, Guard, Scope
 from api.access.store import FIRST_MANAGER
@@ -30,6 +32,8 @@ from simulators.operator import Operator, Service
 from simulators.world import TruePanel
 from station.ports import StationControl
 from station.station import Station
+
+log = logging.getLogger(__name__)
 
 SIMULATED_KINDS = {
     "washer": ("wash_modbus", "url"),
@@ -142,8 +146,7 @@ async def _serve(
 ) -> None:
     """Serve; ``hands`` work a simulated line, and nobody is asked to sign in at one."""
     records = records or Records(server.database)
-    if server.rule_source is not None:
-        records.note_rules(server.rule_source)
+    _note_rules(records, server.rule_source)
     app = create_app(
         records=records,
         station=station,
@@ -173,6 +176,15 @@ async def _serve(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _note_rules(records: Records, rules: RuleSource | None) -> None:
+    """Write down which rules are in use; the line is not kept from starting for want of that."""
+    if rules is not None:
+        try:
+            records.note_rules(rules)
+        except SQLAlchemyError:
+            log.exception("the rules %s %s are not in the audit", rules.name, rules.version)
 
 
 async def _end_streams(web: uvicorn.Server, app: FastAPI) -> None:

@@ -77,6 +77,7 @@ async def test_a_partner_sees_counts_and_nothing_else(plant):
         page = await client.get("/figures")
         assert "Solarwatt" in page.text
         assert "ZK000001" not in page.text
+        assert 'href="/"' not in page.text  # nothing leads where there is no leave
         assert (await client.get("/api/summary")).status_code == 200
         for path in ("/", "/history", "/api/inspections", f"/api/inspections/{INSPECTION}"):
             assert (await client.get(path)).status_code == 403
