@@ -357,11 +357,13 @@ class Station:
     async def _watch_washer(self) -> None:
         while True:
             if not self._connections["washer"].connected:
+                self._tracker.lost_sight()
                 await self._hold_for_cause()
             else:
                 try:
                     status = await self.devices.washer.status()
                 except DeviceError as error:
+                    self._tracker.lost_sight()
                     self.board.raise_device_alarm(error)
                     await self._hold_for_cause()
                 else:

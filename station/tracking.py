@@ -3,6 +3,9 @@
 Panels cannot overtake each other on a belt. So a zone that becomes occupied received the panel
 that was last seen in the zone before it; the infeed receives the panel that was announced. What
 does not fit is reported, never guessed; the barcode in the cabinet confirms every panel again.
+
+The belt runs on for a few seconds while nobody looks (a restart, a lost link: until the washer's
+watchdog stops it). So at the first look after that a panel may have passed whole zones.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ class Tracker:
 
     announced: str | None = None
     occupants: dict[Zone, str] = field(default_factory=dict)
+    _blind: bool = True  # nobody has looked since the panels were last where they are listed
     _clearing: set[Zone] = field(default_factory=set)
     _strangers: set[Zone] = field(default_factory=set)
     _seen: set[Zone] = field(default_factory=lambda: set(ORDER))  # occupied at the last reading
@@ -48,12 +52,15 @@ class Tracker:
     def update(self, presence: Mapping[Zone, bool]) -> list[Moved | Stranger]:
         """Take one reading of the sensors; return what happened, furthest zone first."""
         events: list[Moved | Stranger] = []
+        if self._blind:
+            events.extend(self._found_again(presence))
         for zone in reversed(ORDER):
             if not presence[zone]:
                 self._clearing.discard(zone)
                 self._strangers.discard(zone)
             elif self._is_new(zone, presence):
-                events.append(self._arrival(zone))
+                events.append(self._arrival(zone, presence))
+        self._blind = False
         self._seen = {zone for zone in ORDER if presence[zone]}
         return events
 
@@ -65,6 +72,10 @@ class Tracker:
         """
         infeed = ORDER[0]
         return infeed not in self._seen and infeed not in self.occupants and self.announced is None
+
+    def lost_sight(self) -> None:
+        """Say that the sensors could not be read for a while."""
+        self._blind = True
 
     def take_from(self, zone: Zone) -> str | None:
         """Let the panel at ``zone`` go; its sensor may stay on for a while, if it was on."""
@@ -79,6 +90,20 @@ class Tracker:
         for zone in [z for z, held in self.occupants.items() if held == inspection_id]:
             self.take_from(zone)
 
+    def _found_again(self, presence: Mapping[Zone, bool]) -> list[Moved]:
+        """Panels keep their order: as many seen as listed, none behind its place, are the same."""
+        seen = [zone for zone in reversed(ORDER) if presence[zone]]
+        listed = [
+            (zone, self.occupants[zone]) for zone in reversed(ORDER) if zone in self.occupants
+        ]
+        pairs = list(zip(seen, listed, strict=False))
+        if len(seen) != len(listed) or any(
+            ORDER.index(zone) < ORDER.index(was) for zone, (was, _) in pairs
+        ):
+            return []
+        self.occupants = {zone: name for zone, (_, name) in pairs}
+        return [Moved(inspection_id=name, zone=zone) for zone, (was, name) in pairs if zone != was]
+
     def _is_new(self, zone: Zone, presence: Mapping[Zone, bool]) -> bool:
         """Whether the panel on the sensor is another than the one that was there before."""
         if zone in self.occupants or zone in self._strangers:
@@ -91,17 +116,21 @@ class Tracker:
         before = ORDER[ORDER.index(zone) - 1]
         return before in self.occupants and not presence[before]
 
-    def _arrival(self, zone: Zone) -> Moved | Stranger:
-        panel = self._panel_before(zone)
+    def _arrival(self, zone: Zone, presence: Mapping[Zone, bool]) -> Moved | Stranger:
+        panel = self._panel_before(zone, presence)
         if panel is None:
             self._strangers.add(zone)  # reported once, not at every reading
             return Stranger(zone=zone)
         self.occupants[zone] = panel
         return Moved(inspection_id=panel, zone=zone)
 
-    def _panel_before(self, zone: Zone) -> str | None:
-        if zone is ORDER[0]:
-            panel, self.announced = self.announced, None
-            return panel
-        before = ORDER[ORDER.index(zone) - 1]
-        return self.take_from(before) if before in self.occupants else None
+    def _panel_before(self, zone: Zone, presence: Mapping[Zone, bool]) -> str | None:
+        before = ORDER[: ORDER.index(zone)]
+        for near, earlier in enumerate(reversed(before)):
+            if earlier in self.occupants and (near == 0 or not presence[earlier]):
+                return self.take_from(earlier)
+            # Further back only unseen, and past nothing that lies there.
+            if not self._blind or presence[earlier]:
+                return None
+        panel, self.announced = self.announced, None
+        return panel

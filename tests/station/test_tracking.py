@@ -49,6 +49,33 @@ def test_a_stranger_never_takes_the_name_of_the_next_panel():
     assert tracker.announced == "a"
 
 
+def test_a_panel_that_went_on_unseen_is_found_again():
+    """While the station was away the belt ran on, until its watchdog stopped it."""
+    tracker = Tracker(occupants={Zone.RINSE: "a", Zone.WASH: "b"})
+    assert tracker.update(sensors(Zone.OUTFEED, Zone.RINSE)) == [
+        Moved(inspection_id="a", zone=Zone.OUTFEED),
+        Moved(inspection_id="b", zone=Zone.RINSE),
+    ]
+    tracker.lost_sight()
+    assert tracker.update(sensors(Zone.OUTFEED, Zone.DRY)) == [
+        Moved(inspection_id="b", zone=Zone.DRY)
+    ]
+
+
+def test_one_that_is_between_two_sensors_is_waited_for():
+    tracker = Tracker(occupants={Zone.DRY: "a", Zone.INFEED: "b"})
+    assert tracker.update(sensors(Zone.RINSE)) == [Moved(inspection_id="b", zone=Zone.RINSE)]
+    assert tracker.update(sensors(Zone.RINSE, Zone.OUTFEED)) == [
+        Moved(inspection_id="a", zone=Zone.OUTFEED)
+    ]
+
+
+def test_what_went_on_in_sight_passes_no_zone():
+    tracker = Tracker(occupants={Zone.WASH: "a"})
+    tracker.update(sensors(Zone.WASH))
+    assert tracker.update(sensors(Zone.OUTFEED)) == [Stranger(zone=Zone.OUTFEED)]
+
+
 def test_a_missed_moment_between_two_readings_is_made_good():
     tracker = Tracker(occupants={Zone.INFEED: "b", Zone.WASH: "a"})
     events = tracker.update(sensors(Zone.WASH, Zone.RINSE))

@@ -48,6 +48,16 @@ class Belt(RuleBasedStateMachine):
             self.lies[onward] = panel
             self.read()
 
+    @rule(moves=st.lists(st.sampled_from(ORDER[:-1]), max_size=6))
+    def run_on_unseen(self, moves):
+        """The belt runs on while the station is away, until the watchdog stops it."""
+        self.tracker.lost_sight()
+        for zone in moves:
+            onward = ORDER[ORDER.index(zone) + 1]
+            if self.lies[zone] is not None and self.lies[onward] is None:
+                self.lies[zone], self.lies[onward] = None, self.lies[zone]
+        self.read()
+
     @rule()
     def leave(self):
         panel = self.lies[Zone.OUTFEED]
