@@ -79,7 +79,7 @@ def load_grading(
     """
     files = {name: _source(name, site) for name in SHIPPED} | dict(instead or {})
     text = _bytes(files["rules.toml"])
-    rules = parse(RuleBook, parse_text(text.decode(), "rules.toml"), "rules.toml")
+    rules = parse(RuleBook, parse_text(_text(text, "rules.toml"), "rules.toml"), "rules.toml")
     prices = _parsed(PriceList, "prices.toml", files["prices.toml"])
     wrong = list(faults(rules, UNITS))
     wrong += [f"grade {g.name} has no price" for g in rules.grades if g.name not in prices.per_watt]
@@ -150,7 +150,16 @@ def load_station(site: Path | None = None) -> StationSettings:
 
 
 def _parsed(cls: type[T], name: str, file: Path | Traversable) -> T:
-    return parse(cls, parse_text(_bytes(file).decode(), name), name)
+    return parse(cls, parse_text(_text(_bytes(file), name), name), name)
+
+
+def _text(raw: bytes, name: str) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise EvidenceError(
+            "unreadable", f"{name} is not UTF-8: {error}.", "Save it as UTF-8."
+        ) from error
 
 
 def _bytes(file: Path | Traversable) -> bytes:

@@ -110,7 +110,7 @@ class ScannerSerial:
                 _log.warning("%s: lost: %s", self.name, error)
                 return
             if byte not in (b"\r", b"\n"):
-                line += byte
+                line = (line + byte)[: MAX_CODE + 1]  # longer is no code, however long
                 continue
             code, line = self._code(line), b""
             if code is not None and not loop.is_closed():
@@ -123,5 +123,8 @@ class ScannerSerial:
             return None
         if not text.isascii() or not text.isprintable() or len(text) > MAX_CODE:
             _log.warning("%s: %r is not a code", self.name, line)
+            return None
+        if not text.startswith(self._settings.prefix):
+            _log.warning("%s: %r does not begin with %s", self.name, line, self._settings.prefix)
             return None
         return text.removeprefix(self._settings.prefix).strip() or None
