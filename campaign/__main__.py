@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -26,7 +27,8 @@ from simulators.line import SimulatedLine
 
 SPEED = 200.0  # of the belt and the test times
 CHARGING = 0.5  # s, of the lamp: time enough to open the door in
-STUCK = 120.0  # s without a panel leaving the line
+PATIENCE = 40.0  # s without a panel leaving the line: then nothing more is done to it
+STUCK = 120.0  # s left in peace, and still no panel leaves the line
 console = Console(stderr=True)
 
 
@@ -119,14 +121,21 @@ async def _work(
     *,
     patient: bool,
 ) -> set[str]:
-    """Until every panel has left the line, or the line is stuck; return what is left on it."""
+    """Until every panel has left the line, or the line is stuck; return what is left on it.
+
+    Faults may come faster than the station starts. Stuck is a line that does not come right when
+    it is left in peace.
+    """
     on_line: set[str] = set()
+    snapshot: dict[str, Any] | None = None
     hands = asyncio.create_task(operator.run())
     trouble = asyncio.create_task(disturber.run())
     try:
         left, since = 0, time.monotonic()
-        while left < panels and time.monotonic() - since < (STUCK if patient else STUCK / 2):
+        while left < panels and time.monotonic() - since < PATIENCE + STUCK * patient:
             await asyncio.sleep(0.2)
+            if patient and time.monotonic() - since > PATIENCE:
+                disturber.rest()
             if trouble.done():
                 trouble.result()
             snapshot = await station.service.get("/api/station")
@@ -138,6 +147,9 @@ async def _work(
             gone = len(operator.brought) - len(on_line)
             if gone > left:
                 left, since = gone, time.monotonic()
+                disturber.go_on()
+        if left < panels and patient:
+            console.print_json(data=snapshot)
     finally:
         for task in (hands, trouble):
             task.cancel()

@@ -65,6 +65,8 @@ class Disturber:
     def __post_init__(self) -> None:
         self._swap_next = False
         self._one_at_a_time = asyncio.Lock()
+        self._may_act = asyncio.Event()
+        self._may_act.set()
         enter, flash = self.line._enter_cabinet, self.line.tester._flash
 
         def entering(panel: TruePanel) -> None:
@@ -92,10 +94,21 @@ class Disturber:
         weights = [WEIGHTS[name] for name in acts]
         while acts:
             await asyncio.sleep(self.rng.expovariate(1 / self.pause))
+            await self._may_act.wait()
             (name,) = self.rng.choices(list(acts), weights)
             async with self._one_at_a_time:
                 await acts[name]()
             self.done[name] += 1
+
+    def rest(self) -> None:
+        """Begin nothing more until :meth:`go_on`."""
+        if self._may_act.is_set():
+            self.done["rests"] += 1
+        self._may_act.clear()
+
+    def go_on(self) -> None:
+        """Act again."""
+        self._may_act.set()
 
     async def link(self) -> None:
         """A damaged, lost, late or broken answer of one device."""

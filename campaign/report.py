@@ -53,6 +53,7 @@ def table(results: list[Result]) -> str:
                 ("emergency_stop", "emergency stop"),
                 ("disk_full", "disk full"),
                 ("station_fault", "station started again because it said so"),
+                ("rests", "left in peace, since faults came faster than panels"),
                 ("watchdog_looked_at", "belt looked at with the station dead beyond the watchdog"),
             )
         ),
