@@ -17,6 +17,7 @@ from evidence.store import verify
 from grading.errors import GradingError
 from grading.values import Evidence, Outcome, Sweep
 
+BLACK = 3000  # counts: what a camera with its shutter shut stays below
 CLOSE = 1e-9  # A: what is lost by writing a curve down
 
 
@@ -108,7 +109,7 @@ def _wrongs(record: InspectionRecord, truth: NumberedPanel | None, folder: Path)
 
 def _is_of(stored: Evidence, truth: NumberedPanel) -> bool:
     """Whether picture and curves are the panel's own, to the last digit that is written down."""
-    if stored.image is not None and number_in(stored.image.pixels) not in (truth.number, 0):
+    if _shows_a_panel(stored) and not _shows(stored, truth):
         return False
     for curve in stored.curves:
         direction = curve.sweep or Sweep.UP
@@ -120,6 +121,15 @@ def _is_of(stored: Evidence, truth: NumberedPanel) -> bool:
     return True
 
 
+def _shows_a_panel(stored: Evidence) -> bool:
+    """Whether anything shines in the picture; a black one is nobody's."""
+    return stored.image is not None and bool(stored.image.pixels.max() > BLACK)
+
+
+def _shows(stored: Evidence, truth: NumberedPanel) -> bool:
+    return stored.image is not None and number_in(stored.image.pixels) == truth.number
+
+
 def _may_pass(stored: Evidence, truth: NumberedPanel) -> bool:
-    whole = stored.curves and stored.image is not None and stored.safety is not None
+    whole = stored.curves and _shows(stored, truth) and stored.safety is not None
     return bool(whole and stored.identity_confirmed and truth.base.condition in MAY_PASS)

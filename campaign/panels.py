@@ -19,6 +19,7 @@ SHARES = (
     Condition.SHORTED_DIODE,
     Condition.OPEN_DIODE,
     Condition.WEAK_INSULATION,
+    Condition.LEAKS_WET,
     Condition.BROKEN_GLASS,
 )
 MAY_PASS = frozenset({Condition.SOUND, Condition.WORN, Condition.CRACKED})

@@ -14,16 +14,15 @@ pytestmark = pytest.mark.line
 
 
 def test_a_short_campaign_finds_nothing():
-    result = asyncio.run(campaign(3, seed=1))
+    result = asyncio.run(campaign(2, seed=1))
     assert result.findings == Findings()
-    assert result.panels == sum(result.verdicts.values()) == 3
+    assert result.panels == sum(result.verdicts.values()) == 2
     assert sum(result.done.values()) > 3
-    assert len(result.recoveries) > 1
 
 
-def test_without_the_rule_on_insulation_it_finds_an_unsound_pass():
-    result = asyncio.run(campaign(11, seed=1, without="insulation"))  # one of eleven leaks
-    assert result.findings.unsound_passes == 1
+def test_without_a_guard_it_finds_what_must_never_be():
+    result = asyncio.run(campaign(2, seed=1, without="once"))
+    assert result.findings.duplicated == 2
 
 
 def test_panels_carry_their_number():
