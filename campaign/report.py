@@ -37,7 +37,7 @@ def table(results: list[Result]) -> str:
         found.update(asdict(result.findings))
     lines = [
         "| done | times |\n|---|---|",
-        f"| panels through the whole line | {sum(r.panels for r in results):,} |",
+        f"| panels brought to the line | {sum(r.panels for r in results):,} |",
         f"| `kill -9` of the station | {kills:,} |",
         f"| power cuts (files torn: {done['files_torn']:,}) | {done['power_cut']:,} |",
         f"| damaged, lost, late or broken answers | {sum(r.faults for r in results):,} |",
