@@ -90,19 +90,26 @@ class Tracker:
         for zone in [z for z, held in self.occupants.items() if held == inspection_id]:
             self.take_from(zone)
 
-    def _found_again(self, presence: Mapping[Zone, bool]) -> list[Moved]:
+    def _found_again(self, presence: Mapping[Zone, bool]) -> list[Moved | Stranger]:
         """Panels keep their order: as many seen as listed, none behind its place, are the same."""
         seen = [zone for zone in reversed(ORDER) if presence[zone]]
         listed = [
-            (zone, self.occupants[zone]) for zone in reversed(ORDER) if zone in self.occupants
+            (zone, self.occupants.get(zone))  # nobody's panels take part in the order too
+            for zone in reversed(ORDER)
+            if zone in self.occupants or zone in self._strangers
         ]
         pairs = list(zip(seen, listed, strict=False))
         if len(seen) != len(listed) or any(
             ORDER.index(zone) < ORDER.index(was) for zone, (was, _) in pairs
         ):
             return []
-        self.occupants = {zone: name for zone, (_, name) in pairs}
-        return [Moved(inspection_id=name, zone=zone) for zone, (was, name) in pairs if zone != was]
+        self.occupants = {zone: name for zone, (_, name) in pairs if name is not None}
+        self._strangers = {zone for zone, (_, name) in pairs if name is None}
+        return [
+            Stranger(zone=zone) if name is None else Moved(inspection_id=name, zone=zone)
+            for zone, (was, name) in pairs
+            if zone != was
+        ]
 
     def _is_new(self, zone: Zone, presence: Mapping[Zone, bool]) -> bool:
         """Whether the panel on the sensor is another than the one that was there before."""

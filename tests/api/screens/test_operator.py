@@ -11,7 +11,7 @@ expect = pytest.importorskip("playwright.sync_api").expect
 pytestmark = pytest.mark.browser
 
 FULL_HD, SMALL = (1920, 1080), (1280, 800)
-SETTLED = 450  # ms, after which a press on something new counts
+SETTLED = 360  # ms, after which a press on something new counts; see zonkeur.js
 WORDS = {
     "nl-NL": {"pass": "GOED", "reject": "AFGEKEURD", "retest": "OPNIEUW METEN"},
     "en-GB": {"pass": "PASS", "reject": "REJECT", "retest": "RETEST"},
@@ -36,6 +36,15 @@ def sizes(page, selector):
           const { x, y, width, height, right, bottom } = e.getBoundingClientRect();
           return { name: e.id || e.className || e.textContent, x, y, width, height, right, bottom };
         })""",
+    )
+
+
+def settle(page):
+    """Wait until a press on whatever the page shows is believed."""
+    page.wait_for_function(
+        """settled => [...document.querySelectorAll("button")].every(
+          e => performance.now() - (e.dataset.appeared ?? 0) > settled)""",
+        arg=SETTLED,
     )
 
 
@@ -159,7 +168,7 @@ def test_a_press_on_what_has_just_appeared_is_not_believed(product, back_sheet, 
     )
     product.change(questions=(back_sheet(),))
     expect(page.locator("html")).to_have_attribute("data-tried", "1")
-    page.wait_for_timeout(SETTLED)
+    settle(page)
     assert product.called("answer") == []
     page.click("[data-choice=sound]")
     expect(page.locator(".question")).to_have_count(0)
@@ -193,6 +202,7 @@ def test_only_what_is_allowed_can_be_pressed(product, look):
     expect(page.locator(".command-start")).to_be_disabled()
     expect(page.locator(".command-abort")).to_be_disabled()
     page.fill("#operator-name", "Ann")
+    settle(page)
     page.click(".command-hold")
     expect(page.locator(".state")).to_contain_text("Vastgehouden")
     assert product.called("command") == [(LineCommand.HOLD, "Ann")]
@@ -200,7 +210,7 @@ def test_only_what_is_allowed_can_be_pressed(product, look):
 
 def test_a_refusal_is_told(product, look):
     page = look(product.url)
-    page.wait_for_timeout(SETTLED)
+    settle(page)
     product.station._now = replace(product.station._now, allowed=())  # unseen as yet
     page.click(".command-stop")
     expect(page.locator("#notice")).to_contain_text("cannot stop")
@@ -212,7 +222,7 @@ def test_alarms_are_told_in_words_and_acknowledged(product, look):
     alarm = page.locator(".alarm")
     expect(alarm).to_contain_text("Wasmachine: tank bijna leeg")
     expect(alarm).to_contain_text("actief")
-    page.wait_for_timeout(SETTLED)
+    settle(page)
     alarm.get_by_role("button").click()
     expect(alarm).to_have_count(0)
     assert product.called("acknowledge") == [("washer-tank_low", "operator")]
@@ -224,7 +234,7 @@ def test_taken_to_its_destination(product, judged, at, look):
     waiting = page.locator(".take-away")
     expect(waiting).to_contain_text(judged.panel.panel_id)
     expect(waiting).to_contain_text(WORDS["nl-NL"][judged.verdict.value])
-    page.wait_for_timeout(SETTLED)
+    settle(page)
     waiting.get_by_role("button").click()
     expect(waiting).to_have_count(0)
     assert product.called("confirm_route") == [(judged.inspection_id, "operator")]
@@ -238,7 +248,7 @@ def test_damage_is_chosen_and_then_confirmed(product, back_sheet, look):
     product.change(questions=(back_sheet(),))
     page = look(product.url)
     expect(page.locator(".question")).to_contain_text("ZK000002")
-    page.wait_for_timeout(SETTLED)
+    settle(page)
     expect(page.locator("[data-confirm]")).to_be_disabled()
     page.click("[data-choice=broken_glass]")
     page.click("[data-choice=frame_bent]")
@@ -251,7 +261,7 @@ def test_damage_is_chosen_and_then_confirmed(product, back_sheet, look):
 def test_what_was_chosen_outlives_other_news(product, back_sheet, look):
     product.change(questions=(back_sheet(),))
     page = look(product.url)
-    page.wait_for_timeout(SETTLED)
+    settle(page)
     page.click("[data-choice=broken_glass]")
     product.change(alarms=(ALARM,))
     expect(page.locator(".alarm")).to_be_visible()
@@ -264,7 +274,7 @@ def test_an_answer_goes_to_the_question_it_stands_under(product, back_sheet, loo
     first, other = back_sheet("ZK000002", "q1"), back_sheet("ZK000003", "q2")
     product.change(questions=(first, other))
     page = look(product.url)
-    page.wait_for_timeout(SETTLED)
+    settle(page)
     page.locator(".question", has_text="ZK000003").locator("[data-choice=sound]").click()
     expect(page.locator(".question")).to_have_count(0)  # the line in memory forgets both
     assert [call[0] for call in product.called("answer")] == ["q2"]
@@ -282,7 +292,7 @@ def test_identity_mismatch_shows_what_was_read(product, back_sheet, look):
     page = look(product.url)
     expect(page.locator(".question")).to_contain_text("Is dit het juiste paneel?")
     expect(page.locator(".question")).to_contain_text("ZK000015")
-    page.wait_for_timeout(SETTLED)
+    settle(page)
     page.get_by_role("button", name="Paneel apart zetten").click()
     expect(page.locator(".question")).to_have_count(0)
     assert product.called("answer") == [("q1", ("hold_panel",), "operator", None)]
