@@ -35,6 +35,8 @@ TYPICAL_U = 0.04  # relative: the same where the diode had to be taken as typica
 TYPICAL_N, TYPICAL_RS = 1.1, 0.0055  # ideality, and series resistance [Ω] of one cell
 VOLTAGE_U = 0.04  # relative: of V_oc against the nameplate, ageing and temperature included
 VTH_25 = 0.025693  # V, k T / q at 25 °C
+LEAST_LOSS_U = 0.01  # of the power: cracks that the picture does not show
+_AGREE = 2.0  # standard uncertainties
 _FREE = 0.08  # inactive share of a cell below which its substring loses hardly anything
 
 
@@ -48,6 +50,10 @@ class JointResult:
     predicted power, with standard uncertainty ``u_power_ratio``. The deviations are in standard
     uncertainties: ``power_deviation`` is positive where the curve is better than the picture,
     ``voltage_deviation`` where more voltage is missing than substrings are dark.
+    ``power_lost`` is the share of the lit substrings' power that damage costs now. Where curve
+    and picture agree it is the mean of what each of them says, weighted by ``1/u²``, and so is
+    known better than from either; where they do not, it is the curve's, and its uncertainty
+    spans what the picture says.
     """
 
     loss: tuple[float, ...]
@@ -58,6 +64,8 @@ class JointResult:
     u_power_ratio: float
     power_deviation: float
     voltage_deviation: float
+    power_lost: float
+    u_power_lost: float
 
 
 def compare(iv: IVResult, el: ELResult, plate: Nameplate) -> JointResult | None:
@@ -83,11 +91,17 @@ def compare(iv: IVResult, el: ELResult, plate: Nameplate) -> JointResult | None:
         return None
     cells_each = len(el.cells) // len(groups)
     power = _predicted_power(iv, model, loss[lit], cells_each)
-    u_power = float(np.hypot(u_model, (power[2] - power[1]) / (2 * power[0])))
+    u_loss = (power[2] - power[1]) / (2 * power[0])
+    u_power = float(np.hypot(u_model, u_loss))
     ratio = iv.measured.p_mp / power[0]
     lost, u_lost = _voltage_lost(iv, plate, len(groups))
     power_deviation = (ratio - 1) / u_power
     voltage_deviation = 0.0 if lost is None else (lost - int(dark.sum())) / u_lost
+    together = _together(
+        1 - np.array([iv.measured.p_mp, power[0]]) / power[3],
+        np.array([u_model, max(u_loss * power[0] / power[3], LEAST_LOSS_U)]),
+        agree=abs(power_deviation) < _AGREE,
+    )
     return JointResult(
         loss=tuple(loss.tolist()),
         dark=int(dark.sum()),
@@ -97,7 +111,18 @@ def compare(iv: IVResult, el: ELResult, plate: Nameplate) -> JointResult | None:
         u_power_ratio=u_power,
         power_deviation=float(power_deviation),
         voltage_deviation=float(voltage_deviation),
+        power_lost=together[0],
+        u_power_lost=together[1],
     )
+
+
+def _together(loss: FloatArray, u: FloatArray, *, agree: bool) -> tuple[float, float]:
+    """Return the best loss and its standard uncertainty from the curve's and the picture's."""
+    if not agree:
+        return float(np.clip(loss[0], 0, 1)), float(np.hypot(u[0], loss[1] - loss[0]))
+    weight = 1 / u**2
+    mean = float(np.average(loss, weights=weight))
+    return float(np.clip(mean, 0, 1)), float(1 / np.sqrt(weight.sum()))
 
 
 def _diode(iv: IVResult, plate: Nameplate) -> tuple[SingleDiode | None, float]:
@@ -141,14 +166,13 @@ def _loss(cells: Sequence[ELCell]) -> float:
     return float(np.clip((worst - _FREE) / (1 - _FREE), 0.0, 1.0))
 
 
-def _predicted_power(
-    iv: IVResult, model: SingleDiode, loss: FloatArray, cells: int
-) -> tuple[float, float, float]:
-    """Return the power [W] by the picture, and with every loss one ``u`` larger and smaller."""
+def _predicted_power(iv: IVResult, model: SingleDiode, loss: FloatArray, cells: int) -> FloatArray:
+    """Return powers [W]: by the picture, every loss one ``u`` larger, one smaller, none at all."""
     u = np.hypot(AREA_U, LIGHT_U * loss) * (loss > 0)
     cases = np.clip(np.stack((loss, loss + u, loss - u)), 0.0, 0.98)
     # The strongest substring carries the short-circuit current; the others' diodes conduct.
     light = iv.measured.i_sc / (1.0 - cases.min(axis=1, keepdims=True))
+    light, cases = np.vstack((light, light[0])), np.vstack((cases, np.zeros_like(loss)))
     photocurrent = np.broadcast_to(light[:, :, None], (*cases.shape, cells)).copy()
     photocurrent[:, :, 0] *= 1.0 - cases
     total = cells * loss.size
@@ -161,8 +185,8 @@ def _predicted_power(
         nVth=np.full(shape, model.nNsVth / total),
     )
     currents = np.linspace(0.0, float(photocurrent.max()), 400)
-    power = np.max(module.curve(currents) * currents, axis=1)
-    return float(power[0]), float(power[1]), float(power[2])
+    power: FloatArray = np.max(module.curve(currents) * currents, axis=1)
+    return power
 
 
 def _voltage_lost(iv: IVResult, plate: Nameplate, count: int) -> tuple[float | None, float]:

@@ -30,7 +30,6 @@ from grading.values import CellClass, Crack, FloatArray, read_only
 
 DARK_CELL = 0.35  # of the module's bright level: the whole cell is dark
 DIM_CELL, DIM_SPREAD = 0.5, 0.03  # of the module's bright level: as likely defective as not
-IN_DOUBT = 1.5  # log-odds within which one look is not enough
 LEAST_CONTRAST = 0.01  # (max − min) / max below which a picture holds no cell
 
 
@@ -155,12 +154,7 @@ class _Seen:
 
 
 def _learned(cells: CleanCells, model: CellModel) -> _Seen:
-    """Look at every cell once, and at those in doubt in all their mirror images."""
     output = model.predict(cells.cells)
-    doubt = np.flatnonzero(np.abs(output.logit) < IN_DOUBT)
-    if len(doubt):
-        again = model.predict(cells.cells[doubt], views=4)
-        output.masks[doubt], output.logit[doubt] = again.masks, again.logit
     labels, wafer = net_marks(output)
     return _Seen(labels=labels, logit=output.logit.astype(np.float64), wafer=wafer)
 

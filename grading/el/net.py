@@ -17,6 +17,8 @@ from grading.el.cell_stack import Stack
 from grading.errors import ImageError
 
 CEILING = 1.6  # of the bright level; the network was trained up to this
+IN_DOUBT = 1.5  # log-odds within which one look is not enough
+MIRRORED = ((1,), (2,), (1, 2))  # axes
 BATCH = 4  # cells a forward pass: keeps the working set near the processor's cache
 SOUND_CHANNEL, CRACK_CHANNEL, INACTIVE_CHANNEL, FINGER_CHANNEL, OUTSIDE_CHANNEL = range(5)
 
@@ -59,19 +61,21 @@ class CellModel:
                 "Install the shipped weights again, or train new ones with `zonkeur train-el`.",
             ) from error
 
-    def predict(self, cells: Stack, *, views: int = 1) -> NetOutput:
-        """Run the network on cells ``(n, 160, 160)`` of bright level 1.
+    def predict(self, cells: Stack) -> NetOutput:
+        """Run the network on cells ``(n, 160, 160)`` of bright level 1, busbars horizontal.
 
-        Args:
-            cells: the cells, busbars preferably horizontal.
-            views: 1, or 4 for the mean over a cell's mirror images.
+        Every cell is looked at once; those in doubt in their mirror images too, for the mean.
         """
-        flips: list[tuple[int, ...]] = [(), (1,), (2,), (1, 2)]
-        seen = [self._forward(cells, flip) for flip in flips[:views]]
-        return NetOutput(
-            masks=np.mean([masks for masks, _ in seen], axis=0, dtype=np.float32),
-            logit=np.mean([logit for _, logit in seen], axis=0, dtype=np.float32),
-        )
+        masks, logit = self._forward(cells, ())
+        doubt = np.flatnonzero(np.abs(logit) < IN_DOUBT)
+        if len(doubt):
+            for flip in MIRRORED:
+                again = self._forward(cells[doubt], flip)
+                masks[doubt] += again[0]
+                logit[doubt] += again[1]
+            masks[doubt] /= 1 + len(MIRRORED)
+            logit[doubt] /= 1 + len(MIRRORED)
+        return NetOutput(masks=masks, logit=logit)
 
     def _forward(
         self, cells: Stack, flip: tuple[int, ...]

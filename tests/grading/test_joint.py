@@ -145,3 +145,30 @@ def test_where_no_model_can_be_built_there_is_no_comparison():
     result = measured((0.0, 0.4, 0.0))
     assert compare(result, picture(), Nameplate()) is None  # steps, and no number of cells
     assert compare(measured((0.0, 0.0, 0.0)), picture(dark={0, 1, 2}), PLATE) is not None
+
+
+@pytest.mark.parametrize("lost", [0.0, 0.2, 0.4])
+def test_agreement_narrows_what_damage_costs(lost):
+    """Both tell the loss; together they tell it better than each alone, and truly."""
+    rng = np.random.default_rng(int(lost * 10))
+    whole = measured((0.0, 0.0, 0.0)).measured.p_mp
+    within, narrowed = [], []
+    for seed in range(20):
+        true = np.array([0.0, lost, lost / 2])
+        curve = measured(true, seed=seed)
+        area = 0.08 + 0.92 * true + rng.normal(0, 0.02, 3)
+        seen = picture(lost={(2 * k, 3): area[k] for k in range(3) if true[k]})
+        found = compare(curve, seen, PLATE)
+        truth = 1 - curve.measured.p_mp / whole
+        if abs(found.power_deviation) < 2:
+            within.append(abs(found.power_lost - truth) < 2 * found.u_power_lost)
+            narrowed.append(found.u_power_lost < found.u_power_ratio)
+    assert len(within) >= 16
+    assert np.mean(within) >= 0.9
+    assert all(narrowed)
+
+
+def test_disagreement_widens_what_damage_costs():
+    found = compare(measured((0.0, 0.5, 0.0)), picture(), PLATE)
+    assert found.power_deviation < -3.5
+    assert found.u_power_lost > 2 * found.u_power_ratio
