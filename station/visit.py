@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
-from drivers.errors import DeviceError, InterlockOpen, PanelLive
+from drivers.errors import DeviceError, DeviceRefused, InterlockOpen, PanelLive
 from drivers.roles import Label, WashCommand, Zone
 from evidence.errors import EvidenceError
 from evidence.folder import evidence_files, read_evidence
@@ -191,7 +191,7 @@ class Visit:
         """Let the panel in, and make sure that it is the one that was tracked."""
         if self._before(Phase.IDENTIFY):
             self._line.cabinet_scans.flush()
-            await self._attempt(lambda: self._line.devices.washer.command(WashCommand.RELEASE))
+            await self._attempt(self._let_in)
             self._line.release(self.state.inspection_id)
             self._enter(Phase.IDENTIFY)
         while self.state.identity_confirmed is None:
@@ -202,6 +202,16 @@ class Visit:
             else:
                 await self._resolve_mismatch(code)
         self._save()
+
+    async def _let_in(self) -> None:
+        washer = self._line.devices.washer
+        try:
+            await washer.command(WashCommand.RELEASE)
+        except DeviceRefused:
+            # It was let in before a restart that came before this was written down, or somebody
+            # took it off: the barcode tells.
+            if (await washer.status()).presence[Zone.OUTFEED]:
+                raise
 
     async def _resolve_mismatch(self, code: str | None) -> None:
         seen = "No barcode was read" if code is None else f"The scanner read {code}"

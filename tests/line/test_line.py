@@ -1,5 +1,6 @@
 """Panels travel the whole line, over real Modbus, serial and TCP links."""
 
+import contextlib
 import itertools
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from evidence.store import verify
 from grading.values import Outcome
 from simulators.population import Condition, make_panel
 from simulators.replay import replay
+from station.journal import Journal
 from station.ports import CommandRefused, LineCommand, LineState, Phase, SafetyTest
 
 pytestmark = pytest.mark.line
@@ -250,6 +252,23 @@ async def test_restarted_in_the_middle_every_panel_goes_on(make_bench):
         assert report.panel.panel_id == panel.panel_id
         assert report.iv is not None
     assert len(bench.records.page(Filters()).items) == 2
+
+
+async def test_killed_before_it_was_written_down_that_the_panel_was_let_in(make_bench):
+    bench = await make_bench(make_panel(1, condition=Condition.SOUND))
+    bench.line.faults.once("no_barcode")
+    panel, inspection_id = await bench.bring()
+    await bench.until(lambda s: any(q.kind == "identity_mismatch" for q in s.questions))
+    await bench.stop_station()
+    with contextlib.closing(Journal(bench.folder / "journal.sqlite")) as journal:
+        (saved,) = journal.open_visits()
+        journal.save_visit(inspection_id, saved | {"phase": Phase.OUTFEED})
+    bench.answers["identity_mismatch"] = lambda: (bench.line.scan_cabinet(), ["scan_again"])[1]
+    await bench.start_station()
+    await bench.run_line()
+    report = (await bench.finish(panel, inspection_id)).report
+    assert report.iv is not None
+    assert not bench.station.snapshot().alarms
 
 
 async def test_sealed_evidence_is_graded_after_a_restart_without_another_flash(make_bench):
