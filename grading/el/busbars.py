@@ -24,7 +24,7 @@ def count_busbars(stack: NDArray[np.float32]) -> tuple[int | None, bool]:
     """
     level = stack[:, ::8, ::8].mean(axis=(1, 2))
     lit = stack[level > 0.4 * np.percentile(level, 90)][:64]
-    along, across = _read(_profile(lit, 2)), _read(_profile(lit, 1))
+    along, across = _read(_profile(lit[:, :, ::2], 2)), _read(_profile(lit[:, ::2], 1))
     vertical = across[1] > along[1]
     count, share = across if vertical else along
     return (count if share > _CLEAR else None), vertical

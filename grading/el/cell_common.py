@@ -29,11 +29,12 @@ def without_common_marks(
     """
     if np.count_nonzero(~dark) < LEAST_CELLS:
         return cells
-    usual = np.median(cells[~dark], axis=0)
     rows = busbar_rows[~dark].mean(axis=0) > 0.3
-    mark = (usual < DARK_MARK) & INTERIOR & ~rows[:, None]
+    shared = (cells[~dark] < DARK_MARK).mean(axis=0) > 0.5
+    mark = shared & INTERIOR & ~rows[:, None]
     if not mark.any():
         return cells
+    usual = np.median(cells[~dark], axis=0)
     wide = cv2.dilate(mark.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     lift = np.where(wide & ~rows[:, None], 1 / np.clip(usual, 0.1, 1), 1)
     return np.minimum(cells * lift.astype(np.float32), np.maximum(cells, 1.0))

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from grading.el.cell_stack import SIDE, MaskStack
 from grading.values import Crack, Point
 
-Pixel: TypeAlias = tuple[int, int]  # (y, x)
+Pixel: TypeAlias = int  # y * WIDTH + x
+WIDTH = SIDE + 2  # with a rim, so that no neighbour is on the other side
 MIN_LENGTH = 5.0  # pixels; shorter pieces are spurs
 _WEIGHTS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.float32)  # p9 p2 p3 / p8 p4 / ...
-_STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1), (-1, 1), (1, 1), (1, -1), (-1, -1))
+_STEPS = (-WIDTH, 1, WIDTH, -1, 1 - WIDTH, WIDTH + 1, WIDTH - 1, -WIDTH - 1)
 
 
 def _tables() -> tuple[MaskStack, MaskStack]:
@@ -73,7 +74,7 @@ def trace_cracks(
 
 
 def _crack(branch: list[Pixel], busbars: NDArray[np.bool_]) -> Crack:
-    path = np.array([[x, y] for y, x in branch], np.int32).reshape(-1, 1, 2)
+    path = np.stack(np.divmod(branch, WIDTH)[::-1], axis=-1).astype(np.int32)[:, None]
     corners = cv2.approxPolyDP(path, 1.5, closed=False).reshape(-1, 2)
     length = float(np.hypot(*np.diff(corners, axis=0).T).sum()) / SIDE
     points: tuple[Point, ...] = tuple(
@@ -87,8 +88,11 @@ def _crack(branch: list[Pixel], busbars: NDArray[np.bool_]) -> Crack:
 
 def _branches(line: NDArray[np.uint8]) -> Iterator[list[Pixel]]:
     """Paths of pixels between ends and junctions, longer than ``MIN_LENGTH``."""
-    left = {(int(y), int(x)) for y, x in np.argwhere(line)}
-    degree = {pixel: len(_beside(pixel, left)) for pixel in left}
+    y, x = np.nonzero(line)
+    pixels = (y * WIDTH + x).tolist()
+    left = set(pixels)
+    beside = cv2.boxFilter(line, cv2.CV_8U, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    degree = dict(zip(pixels, (beside[y, x] - 1).tolist(), strict=True))
     while left:
         start = min([pixel for pixel in left if degree[pixel] <= 1] or left)
         path = _walk(start, left, degree)
@@ -97,8 +101,7 @@ def _branches(line: NDArray[np.uint8]) -> Iterator[list[Pixel]]:
 
 
 def _beside(pixel: Pixel, pixels: set[Pixel]) -> list[Pixel]:
-    y, x = pixel
-    return [near for dy, dx in _STEPS if (near := (y + dy, x + dx)) in pixels]
+    return [near for step in _STEPS if (near := pixel + step) in pixels]
 
 
 def _walk(start: Pixel, left: set[Pixel], degree: dict[Pixel, int]) -> list[Pixel]:
@@ -109,9 +112,8 @@ def _walk(start: Pixel, left: set[Pixel], degree: dict[Pixel, int]) -> list[Pixe
         ahead = options[0] if len(options) == 1 else min(options, key=partial(_bend, path))
         path.append(ahead)
         # Thinned diagonals may be stairs two pixels wide: the other half is the same line.
-        y, x = ahead
         for pixel in options:
-            if max(abs(pixel[0] - y), abs(pixel[1] - x)) <= 1:
+            if pixel == ahead or pixel - ahead in _STEPS:
                 _take_out(pixel, left, degree)
     return path
 
@@ -124,8 +126,8 @@ def _take_out(pixel: Pixel, left: set[Pixel], degree: dict[Pixel, int]) -> None:
 
 def _bend(path: list[Pixel], pixel: Pixel) -> float:
     """How far a step turns away from the direction of the last five pixels."""
-    back = path[max(0, len(path) - 6)]
-    ahead = (path[-1][0] - back[0], path[-1][1] - back[1])
-    step = (pixel[0] - path[-1][0], pixel[1] - path[-1][1])
+    (back_y, back_x), (y, x) = divmod(path[max(0, len(path) - 6)], WIDTH), divmod(path[-1], WIDTH)
+    to_y, to_x = divmod(pixel, WIDTH)
+    ahead, step = (y - back_y, x - back_x), (to_y - y, to_x - x)
     norm = hypot(*ahead) * hypot(*step) or 1.0
     return -(ahead[0] * step[0] + ahead[1] * step[1]) / norm

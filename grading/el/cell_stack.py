@@ -78,10 +78,11 @@ def clean_cells(stack: Stack, *, of_one_module: bool = False) -> CleanCells:
     """
     bright = bright_level(stack)
     cells = stack / bright[:, None, None]
-    upright = _line_score(cells.transpose(0, 2, 1)) - _line_score(cells)
+    lying, standing = _dips(cells), _dips(cells.transpose(0, 2, 1))
+    upright = _line_score(standing) - _line_score(lying)
     turned = np.full(len(cells), np.median(upright) > PLAIN) if of_one_module else upright > PLAIN
     cells = np.where(turned[:, None, None], cells.transpose(0, 2, 1), cells)
-    rows = _busbar_rows(cells)
+    rows = _busbar_rows(np.where(turned[:, None], standing, lying))
     closed = untall(_close_vertically(tall_image(cells), 13))
     clean = np.where(rows[:, :, None], closed, cells)
     return CleanCells(cells=cells, clean=clean, busbar_rows=rows, turned=turned, bright=bright)
@@ -94,22 +95,21 @@ def _close_vertically(image: NDArray[np.float32], length: int) -> NDArray[Any]:
 
 def _dips(cells: Stack) -> NDArray[Any]:
     """How far each row lies below its surroundings, ``(n, 160)``, for lines narrower than 11."""
-    profile = np.percentile(cells[:, :, MARGIN:-MARGIN], 40, axis=2).astype(np.float32)
+    profile = np.percentile(cells[:, :, MARGIN:-MARGIN:2], 40, axis=2).astype(np.float32)
     columns = np.ascontiguousarray(profile.T)
     dip = _close_vertically(columns, 13).T - profile
     dip[:, :MARGIN] = dip[:, -MARGIN:] = 0
     return dip
 
 
-def _line_score(cells: Stack) -> NDArray[Any]:
+def _line_score(dips: NDArray[Any]) -> NDArray[Any]:
     """How dark the darkest lines are, away from the edge, where contact pads lie."""
-    inner = _dips(cells)[:, EDGE:-EDGE]
+    inner = dips[:, EDGE:-EDGE]
     score: NDArray[Any] = np.sort(inner, axis=1)[:, -8:].mean(axis=1)
     return score
 
 
-def _busbar_rows(cells: Stack) -> NDArray[np.bool_]:
-    dip = _dips(cells)
+def _busbar_rows(dip: NDArray[Any]) -> NDArray[np.bool_]:
     strong = dip > np.maximum(0.04, 0.3 * dip.max(axis=1, keepdims=True))
     grown: NDArray[np.bool_] = strong.copy()
     grown[:, 1:] |= strong[:, :-1]

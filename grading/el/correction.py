@@ -69,6 +69,11 @@ def shrink(signal: FloatImage, factor: float) -> FloatImage:
         return signal
     height, width = signal.shape
     size = (round(width * factor), round(height * factor))
+    while size[0] <= width // 2 and not (width % 2 or height % 2):
+        # Fours of pixels are averaged several times as fast as other areas.
+        height, width = height // 2, width // 2
+        halved = cv2.resize(signal, (width, height), interpolation=cv2.INTER_AREA)
+        signal = np.asarray(halved, dtype=np.float32)
     return np.asarray(cv2.resize(signal, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
@@ -114,7 +119,7 @@ def _refuse_unusable(calm: NDArray[np.uint16], saturated: float, noise: float) -
             f"{saturated:.0%} of the picture is clipped at full scale.",
             "Shorten the exposure or close the aperture, and repeat.",
         )
-    low, high = np.percentile(calm[::4, ::4], [1.0, 99.5])
+    low, high = np.percentile(calm[::8, ::8], [1.0, 99.5])
     if high - low < max(_FAINTEST * 65535, 8.0 * noise):
         raise ImageError(
             "black",

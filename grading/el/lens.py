@@ -37,6 +37,38 @@ class View:
         stretch = (1.0 + self.k1 * (x * x + y * y)) * self.scale
         return np.stack((x * stretch + self.centre[0], y * stretch + self.centre[1]), axis=-1)
 
+    def derivatives(self, points: Array) -> tuple[Array, Array]:
+        """How the pixels of plane points ``(..., 2)`` move.
+
+        Returns:
+            By the plane's coordinates ``(..., 2, 2)``; by the first eight entries of the
+            homography, its last one being 1, and ``k1``, ``(..., 2, 9)``.
+        """
+        h = self.homography
+        u, v = points[..., 0], points[..., 1]
+        depth = h[2, 0] * u + h[2, 1] * v + h[2, 2]
+        plane = np.stack((u, v, np.ones_like(u)), axis=-1) / depth[..., None]
+        x, y = plane @ h[0], plane @ h[1]
+        nothing = np.zeros_like(plane)
+        along_x = np.concatenate((plane, nothing, -x[..., None] * plane[..., :2]), axis=-1)
+        along_y = np.concatenate((nothing, plane, -y[..., None] * plane[..., :2]), axis=-1)
+        flat = np.stack((along_x, along_y), axis=-2)
+        by_plane = (h[:2, :2] - np.stack((x, y), axis=-1)[..., None] * h[2, :2]) / depth[
+            ..., None, None
+        ]
+        radius2, both = x * x + y * y, 2.0 * self.k1 * x * y
+        stretch = 1.0 + self.k1 * radius2
+        lens = np.stack(
+            (
+                np.stack((stretch + 2.0 * self.k1 * x * x, both), axis=-1),
+                np.stack((both, stretch + 2.0 * self.k1 * y * y), axis=-1),
+            ),
+            axis=-2,
+        )
+        by_k1 = np.stack((x * radius2, y * radius2), axis=-1)[..., None]
+        by_view = np.concatenate((lens @ flat, by_k1), axis=-1)
+        return lens @ by_plane * self.scale, by_view * self.scale
+
     def scaled(self, factor: float) -> View:
         """Return the same view on an image resized by ``factor`` (pixel centres at integers)."""
         cx, cy = self.centre

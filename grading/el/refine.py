@@ -75,7 +75,21 @@ def _fit(grid: Grid, across: Borders, down: Borders, lens_k1: float | None) -> F
         prior = (parameters[[8, 9, 10]] - expected) / spread
         return np.concatenate((np.concatenate(off) / sigma, prior))
 
-    found = least_squares(residuals, start, loss="soft_l1", f_scale=2.0, x_scale="jac", max_nfev=25)
+    def jacobian(parameters: Array) -> Array:
+        trial = _unpack(parameters, grid)
+        by_border = [
+            _off_derivatives(trial, borders, normal, vertical=vertical)
+            for borders, (_, normal), vertical in zip(
+                (across, down), targets, (True, False), strict=True
+            )
+        ]
+        prior = np.zeros((3, len(parameters)))
+        prior[[0, 1, 2], [8, 9, 10]] = 1.0 / spread
+        return np.concatenate((np.concatenate(by_border) / sigma[:, None], prior))
+
+    found = least_squares(
+        residuals, start, jacobian, loss="soft_l1", f_scale=2.0, x_scale="jac", max_nfev=25
+    )
     fitted = _unpack(found.x, grid)
     off = np.abs(residuals(found.x)[: len(sigma)] * sigma)
     inner = [
@@ -140,9 +154,34 @@ def _target(grid: Grid, borders: Borders, *, vertical: bool) -> tuple[Array, Arr
 
 def _off(grid: Grid, borders: Borders, seen: Array, normal: Array, *, vertical: bool) -> Array:
     """Signed distance [px] of each expected border from where it is seen."""
+    points = grid.view.project(_expected(grid, borders, vertical=vertical))
+    return np.asarray(np.sum((points - seen) * normal, axis=-1))
+
+
+def _expected(grid: Grid, borders: Borders, *, vertical: bool) -> Array:
     axis = grid.columns if vertical else grid.rows
+    place = borders.index + axis.middle * _behind(axis, borders) + 0.5 * axis.gap * borders.side
+    return _plane_points(grid, borders, place, vertical=vertical)
+
+
+def _behind(axis: Axis, borders: Borders) -> NDArray[np.bool_]:
     middle = axis.cells / 2.0
     behind = (borders.index > middle) | ((borders.index == middle) & (borders.side > 0))
-    place = borders.index + axis.middle * behind + 0.5 * axis.gap * borders.side
-    points = grid.view.project(_plane_points(grid, borders, place, vertical=vertical))
-    return np.asarray(np.sum((points - seen) * normal, axis=-1))
+    return np.asarray(behind)
+
+
+def _off_derivatives(grid: Grid, borders: Borders, normal: Array, *, vertical: bool) -> Array:
+    """Derivatives of ``_off`` by all that ``_pack`` packs, (m, 13)."""
+    axis, other = (grid.columns, grid.rows) if vertical else (grid.rows, grid.columns)
+    by_plane, by_view = grid.view.derivatives(_expected(grid, borders, vertical=vertical))
+    place, stay = (0, 1) if vertical else (1, 0)
+    along = np.sum(by_plane[..., place] * normal, axis=-1)
+    beside = np.sum(by_plane[..., stay] * normal, axis=-1)
+    found = np.zeros((len(normal), 13))
+    found[:, :9] = np.einsum("mi,mij->mj", normal, by_view)
+    found[:, 9 + place] = 0.5 * borders.side * along
+    if axis.middle:
+        found[:, 11 + place] = _behind(axis, borders) * along
+    if other.middle:
+        found[:, 11 + stay] = (borders.across >= other.cells / 2.0) * beside
+    return found

@@ -35,3 +35,25 @@ def test_dense_map_is_exact_on_planes():
     assert dense.shape == (41, 31, 2)
     np.testing.assert_allclose(dense[::10, ::10], nodes, atol=1e-4)
     np.testing.assert_allclose(np.diff(dense[..., 0], axis=1), 0.3, atol=1e-4)
+
+
+@given(shifts=st.lists(near, min_size=8, max_size=8), k1=st.floats(-0.2, 0.2))
+def test_derivatives_are_those_of_the_projection(shifts, k1):
+    corners = (SQUARE - 0.5) * 0.6 + np.reshape(shifts, (4, 2)) * 0.5
+    homography = from_unit_square(corners)
+    points, step = np.array([[0.1, 0.2], [0.7, 0.4]]), 1e-6
+
+    def seen(change):
+        flat = homography.reshape(-1) + np.append(change[2:10], 0.0)
+        view = View(
+            homography=flat.reshape(3, 3), k1=k1 + change[10], centre=(9.0, 5.0), scale=100.0
+        )
+        return view, view.project(points + change[:2])
+
+    view, middle = seen(np.zeros(11))
+    by_plane, by_view = view.derivatives(points)
+    moved = [(seen(step * row)[1] - seen(-step * row)[1]) / (2 * step) for row in np.eye(11)]
+    expected = np.stack(moved, axis=-1)
+    assert middle.shape == points.shape
+    np.testing.assert_allclose(by_plane, expected[..., :2], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(by_view, expected[..., 2:], rtol=1e-4, atol=1e-4)
