@@ -6,10 +6,14 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from drivers.errors import DeviceError
+from station.alarms import ACTIVE, SHELVED, TRANSITIONS, AlarmEvent, AlarmState, kind_of
 from station.clock import Clock
-from station.ports import AlarmView, CommandRefused, Question, StationSnapshot
+from station.ports import AlarmChange, AlarmView, CommandRefused, Question, StationSnapshot
+
+LONGEST_SHELF = 480  # minutes, a shift
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +28,12 @@ class Answer:
 class Board:
     """Questions to the operator and alarms, and the change that wakes every screen."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(
+        self, clock: Clock, keep: Callable[[AlarmChange], None] = lambda change: None
+    ) -> None:
+        """``keep`` writes down what happens to an alarm."""
         self._clock = clock
+        self._keep = keep
         self._numbers = itertools.count(1)
         self._waiting: dict[str, tuple[Question, asyncio.Future[Answer]]] = {}
         self._alarms: dict[str, AlarmView] = {}
@@ -112,7 +120,7 @@ class Board:
 
     @property
     def alarms(self) -> tuple[AlarmView, ...]:
-        """Return the alarms that stand or are not acknowledged, newest last."""
+        """Return the alarms that stand, are not acknowledged or are shelved, newest last."""
         return tuple(self._alarms.values())
 
     def raise_alarm(self, code: str, device: str, detail: str, remedy: str) -> None:
@@ -121,7 +129,8 @@ class Board:
         standing = self._alarms.get(alarm_id)
         if standing is not None and standing.active and standing.detail == detail:
             return
-        self._alarms[alarm_id] = AlarmView(
+        kind = kind_of(code)
+        alarm = AlarmView(
             alarm_id=alarm_id,
             code=code,
             device=device,
@@ -131,8 +140,14 @@ class Board:
             acknowledged=False,
             raised_at=self._clock.now(),
             first_out=self._is_first(alarm_id),
+            priority=kind.priority,
+            safety=kind.safety,
+            state=standing.state if standing else AlarmState.NORMAL,
+            shelved_until=standing.shelved_until if standing else None,
+            shelved_by=standing.shelved_by if standing else None,
+            shelved_why=standing.shelved_why if standing else None,
         )
-        self.changed()
+        self._follow(alarm, AlarmEvent.RAISE, by="station")
 
     def _is_first(self, alarm_id: str) -> bool:
         """Whether no other alarm stands; one that stands already keeps its mark."""
@@ -147,15 +162,9 @@ class Board:
 
     def clear_alarm(self, code: str, device: str) -> None:
         """Say that the cause is gone; it stays on the board until acknowledged."""
-        alarm_id = f"{device}-{code}"
-        alarm = self._alarms.get(alarm_id)
-        if alarm is None or not alarm.active:
-            return
-        if alarm.acknowledged:
-            del self._alarms[alarm_id]
-        else:
-            self._alarms[alarm_id] = replace(alarm, active=False)
-        self.changed()
+        alarm = self._alarms.get(f"{device}-{code}")
+        if alarm is not None and alarm.active:
+            self._follow(alarm, AlarmEvent.RETURN, by="station")
 
     def clear_device_alarms(self, device: str) -> None:
         """Say that a device works again."""
@@ -163,13 +172,77 @@ class Board:
             if alarm.device == device:
                 self.clear_alarm(alarm.code, device)
 
-    def acknowledge(self, alarm_id: str) -> None:
+    def acknowledge(self, alarm_id: str, by: str = "operator") -> None:
         """Acknowledge an alarm; raises CommandRefused where there is none."""
+        self._follow(self._alarm(alarm_id), AlarmEvent.ACKNOWLEDGE, by=by)
+
+    def shelve(self, alarm_id: str, minutes: int, *, by: str, reason: str) -> None:
+        """Put an alarm aside for a while; raises CommandRefused, for a safety alarm always."""
+        alarm = self._alarm(alarm_id)
+        if alarm.safety:
+            raise CommandRefused(
+                f"{alarm.code} guards people and is never shelved. Take its cause away."
+            )
+        if not 1 <= minutes <= LONGEST_SHELF or not reason.strip():
+            raise CommandRefused(
+                f"Shelve for 1 to {LONGEST_SHELF} minutes, and say why in a few words."
+            )
+        until = datetime.fromisoformat(self._clock.now()) + timedelta(minutes=minutes)
+        put_aside = replace(
+            alarm,
+            shelved_until=until.isoformat(timespec="milliseconds"),
+            shelved_by=by,
+            shelved_why=reason.strip(),
+        )
+        self._follow(put_aside, AlarmEvent.SHELVE, by=by, reason=reason.strip())
+
+    def unshelve(self, alarm_id: str, *, by: str) -> None:
+        """Take an alarm from the shelf; raises CommandRefused where it is not on it."""
+        self._follow(self._alarm(alarm_id), AlarmEvent.UNSHELVE, by=by)
+
+    async def watch_shelf(self) -> None:
+        """Take every alarm from the shelf when its time is over; never ends."""
+        while True:
+            await self._clock.sleep(1.0)
+            now = datetime.fromisoformat(self._clock.now())
+            for alarm in self.alarms:
+                if alarm.shelved_until and datetime.fromisoformat(alarm.shelved_until) <= now:
+                    self.unshelve(alarm.alarm_id, by="station")
+
+    def _alarm(self, alarm_id: str) -> AlarmView:
         alarm = self._alarms.get(alarm_id)
         if alarm is None:
             raise CommandRefused("This alarm is gone already.")
-        if alarm.active:
-            self._alarms[alarm_id] = replace(alarm, acknowledged=True)
+        return alarm
+
+    def _follow(self, alarm: AlarmView, event: AlarmEvent, *, by: str, reason: str = "") -> None:
+        """Move an alarm as the table says, show it, and keep what happened."""
+        state = TRANSITIONS.get((alarm.state, event))
+        if state is None:
+            raise CommandRefused(f"This alarm is {alarm.state}: it cannot {event} now.")
+        alarm = replace(
+            alarm,
+            state=state,
+            active=state in ACTIVE,
+            acknowledged=state is AlarmState.ACKNOWLEDGED,
+        )
+        if state not in SHELVED:
+            alarm = replace(alarm, shelved_until=None, shelved_by=None, shelved_why=None)
+        if state is AlarmState.NORMAL:
+            self._alarms.pop(alarm.alarm_id, None)
         else:
-            del self._alarms[alarm_id]
+            self._alarms[alarm.alarm_id] = alarm
+        self._keep(
+            AlarmChange(
+                at=self._clock.now(),
+                alarm_id=alarm.alarm_id,
+                code=alarm.code,
+                device=alarm.device,
+                event=event,
+                state=state,
+                by=by,
+                detail=reason or alarm.detail,
+                first_out=alarm.first_out,
+            )
+        )
         self.changed()

@@ -11,9 +11,12 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
+
+from station.alarms import AlarmEvent, AlarmState
+from station.ports import AlarmChange
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS visit (
@@ -24,6 +27,15 @@ CREATE TABLE IF NOT EXISTS outbox (
     inspection_id TEXT PRIMARY KEY, record TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
     refused TEXT);
 CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS alarm (
+    at TEXT NOT NULL, alarm_id TEXT NOT NULL, code TEXT NOT NULL, device TEXT NOT NULL,
+    event TEXT NOT NULL, state TEXT NOT NULL, by TEXT NOT NULL, detail TEXT NOT NULL,
+    first_out INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS alarm_at ON alarm (at);
+CREATE TRIGGER IF NOT EXISTS alarm_kept BEFORE UPDATE ON alarm
+    BEGIN SELECT RAISE(ABORT, 'what happened to an alarm stays as it was'); END;
+CREATE TRIGGER IF NOT EXISTS alarm_stays BEFORE DELETE ON alarm
+    BEGIN SELECT RAISE(ABORT, 'what happened to an alarm stays'); END;
 """
 
 
@@ -143,6 +155,22 @@ class Journal:
         with self._transaction() as database:
             return dict(database.execute("SELECT name, value FROM counter").fetchall())
 
+    def keep_alarm(self, change: AlarmChange) -> None:
+        """Write down what happened to an alarm."""
+        with self._transaction() as database:
+            database.execute(
+                "INSERT INTO alarm VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(change)
+            )
+
+    def alarms(self, since: str, until: str) -> list[AlarmChange]:
+        """Return what happened to alarms in a time (ISO 8601 UTC), oldest first, 1000 at most."""
+        with self._transaction() as database:
+            rows = database.execute(
+                "SELECT * FROM alarm WHERE at >= ? AND at <= ? ORDER BY rowid LIMIT 1000",
+                (since, until),
+            ).fetchall()
+        return [_alarm_change(*row) for row in rows]
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
@@ -159,4 +187,28 @@ def _count(database: sqlite3.Connection, name: str) -> None:
     database.execute(
         "INSERT INTO counter VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
         (name,),
+    )
+
+
+def _alarm_change(
+    at: str,
+    alarm_id: str,
+    code: str,
+    device: str,
+    event: str,
+    state: str,
+    by: str,
+    detail: str,
+    first_out: int,
+) -> AlarmChange:
+    return AlarmChange(
+        at=at,
+        alarm_id=alarm_id,
+        code=code,
+        device=device,
+        event=AlarmEvent(event),
+        state=AlarmState(state),
+        by=by,
+        detail=detail,
+        first_out=bool(first_out),
     )

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from drivers.roles import WashStatus
 from grading.values import GradeReport, Instrument, Nameplate
+from station.alarms import AlarmEvent, AlarmState, Priority
 
 
 class RecorderUnavailable(Exception):
@@ -149,6 +150,27 @@ class AlarmView:
     acknowledged: bool
     raised_at: str
     first_out: bool = False
+    priority: Priority = Priority.HIGH
+    safety: bool = False
+    state: AlarmState = AlarmState.UNACKNOWLEDGED
+    shelved_until: str | None = None
+    shelved_by: str | None = None
+    shelved_why: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmChange:
+    """One thing that happened to an alarm, for its history. ``at`` is ISO 8601 UTC."""
+
+    at: str
+    alarm_id: str
+    code: str
+    device: str
+    event: AlarmEvent
+    state: AlarmState  # afterwards
+    by: str
+    detail: str  # for a shelved one, why
+    first_out: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +243,18 @@ class StationControl(Protocol):
 
     async def acknowledge(self, alarm_id: str, *, by: str) -> None:
         """Acknowledge an alarm; raises CommandRefused where it is gone."""
+        ...
+
+    async def shelve(self, alarm_id: str, minutes: int, *, by: str, reason: str) -> None:
+        """Put an alarm aside for a while; raises CommandRefused, for a safety alarm always."""
+        ...
+
+    async def unshelve(self, alarm_id: str, *, by: str) -> None:
+        """Take an alarm from the shelf; raises CommandRefused where it is not on it."""
+        ...
+
+    def alarm_history(self, since: str, until: str) -> list[AlarmChange]:
+        """Return what happened to alarms from ``since`` up to ``until`` (ISO 8601 UTC)."""
         ...
 
     async def confirm_route(self, inspection_id: str, *, by: str) -> None:

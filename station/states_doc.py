@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from station import alarms
 from station.packml import DONE, TRANSITIONS
 from station.ports import LineCommand, LineState
 from station.washing import WASHER_STEPS
@@ -9,8 +10,9 @@ from station.washing import WASHER_STEPS
 HEAD = """# States of the line
 
 States and commands after PackML (ISA-TR88.00.02). This page is made from the one table that the
-line obeys (`station/packml.py`) and from what the washer is told (`station/washing.py`): do not
-edit it. `python -m station.states_doc > docs/states.md` writes it; a test compares.
+line obeys (`station/packml.py`), from what the washer is told (`station/washing.py`) and from the
+alarms (`station/alarms.py`): do not edit it. `python -m station.states_doc > docs/states.md`
+writes it; a test compares.
 """
 
 
@@ -51,6 +53,23 @@ def _diagram() -> list[str]:
     return [*lines, "```"]
 
 
+def _alarms() -> list[str]:
+    lines = ["| alarm | " + " | ".join(alarms.AlarmEvent) + " |"]
+    lines.append("|---" * (len(alarms.AlarmEvent) + 1) + "|")
+    for state in alarms.AlarmState:
+        cells = [alarms.TRANSITIONS.get((state, event)) for event in alarms.AlarmEvent]
+        shown = " | ".join("" if cell is None else f"`{cell}`" for cell in cells)
+        lines.append(f"| `{state}` | {shown} |")
+    return lines
+
+
+def _kinds() -> list[str]:
+    lines = ["| alarm | priority | guards people |", "|---|---|---|"]
+    for code, kind in alarms.KINDS.items():
+        lines.append(f"| `{code}` | {kind.priority} | {'yes' if kind.safety else ''} |")
+    return lines
+
+
 def page() -> str:
     """Return the page, in Markdown."""
     return "\n".join(
@@ -71,6 +90,15 @@ def page() -> str:
             "Without *stop* and *abort*, which nearly every state takes (see the table).",
             "",
             *_diagram(),
+            "",
+            "## Alarms",
+            "",
+            "After ISA-18.2 (IEC 62682); the table is `station/alarms.py`. An alarm that guards",
+            "people is never shelved. The shelf ends by time (480 minutes at most) or a restart.",
+            "",
+            *_alarms(),
+            "",
+            *_kinds(),
             "",
         ]
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +32,7 @@ from station.journal import Journal
 from station.outbox import Outbox
 from station.packml import LineMachine
 from station.ports import (
+    AlarmChange,
     CommandRefused,
     DeviceView,
     LineCommand,
@@ -43,6 +46,8 @@ from station.visit import Visit, VisitState, restore
 from station.washing import MOST_STEPS, WASHER_STEPS
 
 BARCODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z()./:_%+-]{2,79}")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +81,7 @@ class Station:
         self.clock = clock or SystemClock()
         self.evidence_dir = data_dir / "evidence"
         self.journal = Journal(data_dir / "journal.sqlite")
-        self.board = Board(self.clock)
+        self.board = Board(self.clock, self._keep_alarm)
         self.outbox = Outbox(
             self.journal, recorder, self.clock, self._record_refused, self._recorded
         )
@@ -117,6 +122,7 @@ class Station:
             self._spawn(connection.keep())
         self._spawn(self._watch_washer())
         self._spawn(self.outbox.run())
+        self._spawn(self.board.watch_shelf())
         self._spawn(self._take_scans())
         self._spawn(self._take_cabinet_scans())
 
@@ -285,7 +291,25 @@ class Station:
 
     async def acknowledge(self, alarm_id: str, *, by: str) -> None:
         """Acknowledge an alarm; raises CommandRefused."""
-        self.board.acknowledge(alarm_id)
+        self.board.acknowledge(alarm_id, by)
+
+    async def shelve(self, alarm_id: str, minutes: int, *, by: str, reason: str) -> None:
+        """Put an alarm aside for a while; raises CommandRefused, for a safety alarm always."""
+        self.board.shelve(alarm_id, minutes, by=by, reason=reason)
+
+    async def unshelve(self, alarm_id: str, *, by: str) -> None:
+        """Take an alarm from the shelf; raises CommandRefused where it is not on it."""
+        self.board.unshelve(alarm_id, by=by)
+
+    def alarm_history(self, since: str, until: str) -> list[AlarmChange]:
+        """Return what happened to alarms in a time, oldest first."""
+        return self.journal.alarms(since, until)
+
+    def _keep_alarm(self, change: AlarmChange) -> None:
+        try:
+            self.journal.keep_alarm(change)
+        except sqlite3.Error:  # a full disk must not hide the alarm itself
+            log.exception("alarm %s (%s) is not in the journal", change.alarm_id, change.event)
 
     async def confirm_route(self, inspection_id: str, *, by: str) -> None:
         """Say that the panel was taken to its destination; raises CommandRefused."""

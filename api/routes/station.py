@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header
 from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.access import Person, Scope, needs
@@ -19,7 +20,7 @@ from api.problems import RESPONSES, Problem
 from api.records import Records
 from api.routes.modules import nameplate_of
 from grading.values import Nameplate
-from station.ports import LineCommand, Phase, StationSnapshot
+from station.ports import AlarmChange, LineCommand, Phase, StationSnapshot
 
 router = APIRouter(prefix="/api/station", tags=["station"], responses=RESPONSES)
 
@@ -72,6 +73,13 @@ class AnswerBody(Body):
         min_length=1, max_length=20, examples=[["sound"]]
     )
     note: str | None = Field(default=None, max_length=500)
+
+
+class ShelveBody(Body):
+    """An alarm that is put aside, for how long and why."""
+
+    minutes: int = Field(ge=1, le=480, examples=[60])
+    reason: str = Field(min_length=1, max_length=200, pattern=r"\S", examples=["Part is ordered"])
 
 
 class Done(BaseModel):
@@ -148,6 +156,39 @@ async def acknowledge(
     await station.acknowledge(alarm_id, by=person.signs(body.by))
     await _note(records, person.signs(body.by), "acknowledge", alarm_id)
     return Done()
+
+
+@router.post("/alarms/{alarm_id}/shelve", dependencies=[needs(Scope.LINE_OPERATE)])
+async def shelve(
+    alarm_id: Token, body: ShelveBody, station: StationDep, records: RecordsDep, person: Person
+) -> Done:
+    """Put an alarm aside for a while, with the reason; never one that guards people."""
+    by = person.signs(body.by)
+    await station.shelve(alarm_id, body.minutes, by=by, reason=body.reason)
+    await _note(records, by, "shelve", alarm_id, f"{body.minutes} min: {body.reason}")
+    return Done()
+
+
+@router.post("/alarms/{alarm_id}/unshelve", dependencies=[needs(Scope.LINE_OPERATE)])
+async def unshelve(
+    alarm_id: Token, body: Body, station: StationDep, records: RecordsDep, person: Person
+) -> Done:
+    """Take an alarm from the shelf before its time is over."""
+    await station.unshelve(alarm_id, by=person.signs(body.by))
+    await _note(records, person.signs(body.by), "unshelve", alarm_id)
+    return Done()
+
+
+@router.get("/alarms", dependencies=[needs(Scope.LINE_READ)])
+def alarm_history(
+    station: StationDep, since: AwareDatetime, until: AwareDatetime
+) -> list[AlarmChange]:
+    """Return what happened to alarms in a time, oldest first; 1000 at most."""
+    return station.alarm_history(_stamp(since), _stamp(until))
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 @router.post("/routes/{inspection_id}", dependencies=[needs(Scope.LINE_OPERATE)])

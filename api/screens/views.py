@@ -14,6 +14,7 @@ from api.screens.language import Translate, number
 from grading.el.overlay import LETTERS
 from grading.rules import RuleBook
 from grading.values import GradeReport, Outcome, RuleFinding
+from station.alarms import Priority
 from station.ports import AlarmView, Phase, StationSnapshot, VisitView
 
 CABINET = (Phase.IDENTIFY, Phase.SAFETY, Phase.FLASH, Phase.EL, Phase.GRADE, Phase.RECORD)
@@ -119,8 +120,18 @@ def to_take_away(snapshot: StationSnapshot, records: Records) -> list[Waiting]:
 
 
 def alarms(snapshot: StationSnapshot) -> list[AlarmView]:
-    """Return the alarms: first those that nobody has seen, then those that stand."""
-    return sorted(snapshot.alarms, key=lambda a: (a.acknowledged, not a.active, a.raised_at))
+    """Return the alarms: unseen ones, the gravest first, then those that stand, then shelved."""
+    ranks = list(Priority)
+    return sorted(
+        snapshot.alarms,
+        key=lambda a: (
+            a.shelved_until is not None,
+            a.acknowledged,
+            not a.active,
+            ranks.index(a.priority),
+            a.raised_at,
+        ),
+    )
 
 
 def facts(snapshot: StationSnapshot, t: Translate, language: str) -> list[str]:

@@ -140,6 +140,7 @@ function zoom(button) {
 const PRESSES = {
   "[data-command]": (b) => post("/api/station/command", { command: b.dataset.command }),
   "[data-acknowledge]": (b) => post(`/api/station/alarms/${encodeURIComponent(b.dataset.acknowledge)}/acknowledge`, {}),
+  "[data-unshelve]": (b) => post(`/api/station/alarms/${encodeURIComponent(b.dataset.unshelve)}/unshelve`, {}),
   "[data-route]": takeAway,
   "[data-choice]": choose,
   "[data-confirm]": confirmDamage,

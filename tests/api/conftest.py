@@ -108,6 +108,16 @@ class FakeStation:
         self.calls.append(("acknowledge", alarm_id, by))
         self.change(alarms=())
 
+    async def shelve(self, alarm_id, minutes, *, by, reason):
+        self.calls.append(("shelve", alarm_id, minutes, by, reason))
+
+    async def unshelve(self, alarm_id, *, by):
+        self.calls.append(("unshelve", alarm_id, by))
+
+    def alarm_history(self, since, until):
+        self.calls.append(("alarm_history", since, until))
+        return []
+
     async def confirm_route(self, inspection_id, *, by):
         waiting = {v.inspection_id for v in self._now.visits if v.phase is Phase.ROUTE}
         if inspection_id not in waiting:

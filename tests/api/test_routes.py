@@ -275,3 +275,24 @@ async def test_a_site_s_own_module_is_taken_in_by_its_name(service, tmp_path):
     assert answer.status_code == 200
     ((_, _, _, plate, _),) = [call for call in service.station.calls if call[0] == "intake"]
     assert plate.p_mp == 245
+
+
+async def test_alarm_is_shelved_with_name_time_and_reason(service):
+    url = "/api/station/alarms/a1"
+    body = {"by": "Ann", "minutes": 30, "reason": "Water truck comes."}
+    assert (await service.client.post(f"{url}/shelve", json=body)).status_code == 200
+    for wrong in ({"minutes": 0}, {"minutes": 481}, {"reason": " "}):
+        assert (await service.client.post(f"{url}/shelve", json=body | wrong)).status_code == 422
+    assert (await service.client.post(f"{url}/unshelve", json={"by": "Bo"})).status_code == 200
+    assert ("shelve", "a1", 30, "Ann", "Water truck comes.") in service.station.calls
+    assert ("unshelve", "a1", "Bo") in service.station.calls
+
+
+async def test_alarms_of_a_minute_are_asked_for_in_any_time_zone(service):
+    asked = {"since": "2026-11-24T15:03:00+01:00", "until": "2026-11-24T15:04:00+01:00"}
+    answer = await service.client.get("/api/station/alarms", params=asked)
+    assert (answer.status_code, answer.json()) == (200, [])
+    utc = ("alarm_history", "2026-11-24T14:03:00.000+00:00", "2026-11-24T14:04:00.000+00:00")
+    assert utc in service.station.calls
+    naive = {"since": "2026-11-24T15:03:00", "until": "2026-11-24T15:04:00"}
+    assert (await service.client.get("/api/station/alarms", params=naive)).status_code == 422

@@ -222,6 +222,7 @@ def test_alarms_are_told_in_words_and_acknowledged(product, look):
     alarm = page.locator(".alarm")
     expect(alarm).to_contain_text("Wasmachine: tank bijna leeg")
     expect(alarm).to_contain_text("actief")
+    expect(alarm).to_contain_text("Wat te doen: Vul de tank bij.")
     settle(page)
     alarm.get_by_role("button").click()
     expect(alarm).to_have_count(0)

@@ -1,8 +1,10 @@
 """Every code that can reach a screen has words in both languages."""
 
 import inspect
+import re
 import tomllib
 from importlib import resources
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,7 +14,10 @@ from api.screens import views
 from api.screens.language import LANGUAGES, number, texts, translator
 from config.load import load_grading
 from drivers import errors
+from evidence import store
 from grading.values import CellClass, Outcome
+from station import visit
+from station.alarms import KINDS, Priority
 from station.ports import LineCommand, LineState, Phase
 from station.visit import DEFECTS, SOUND
 
@@ -45,12 +50,27 @@ ALARM_BITS = {
         ("choice", {SOUND, *DEFECTS, "scan_again", "hold_panel", "retry", "give_up"}),
         ("cell", set(CellClass) - {CellClass.SOUND}),
         ("rule", {rule.id for rule in load_grading().rules.rules}),
-        ("alarm", DEVICE_ERRORS | ALARM_BITS),
+        ("alarm", set(KINDS)),
+        ("alarm_cause", set(KINDS)),
+        ("alarm_effect", set(KINDS)),
+        ("alarm_remedy", set(KINDS)),
+        ("priority", set(Priority)),
         ("source", {"graded", "regrade", "override"}),
     ],
 )
 def test_every_code_has_words(section, codes):
     assert codes - set(texts()[section]) == set()
+
+
+def test_every_alarm_that_the_code_can_raise_is_in_the_table():
+    station = Path(visit.__file__).parent
+    source = "".join(path.read_text() for path in station.glob("*.py"))
+    named = set(re.findall(r'raise_alarm\(\s*"(\w+)"', source))
+    writing = inspect.getsource(store.seal) + inspect.getsource(store._storage_error)
+    stored = set(re.findall(r'(?:StorageFull|EvidenceError)\(\s*"(\w+)"', writing))
+    assert {"station_fault", "grading_failed"} <= named
+    assert {"disk_full", "write", "sealed"} <= stored
+    assert DEVICE_ERRORS | ALARM_BITS | named | stored == set(KINDS)
 
 
 def test_every_question_has_a_hint():
